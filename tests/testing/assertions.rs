@@ -18,6 +18,14 @@ fn server() -> TestServer {
             ctx.response.set_header("X-Auth-Token", "hush");
             ctx.set_body("welcome");
         }
+        "/twice" => {
+            ctx.response.append_header("X-Twice", "a");
+            ctx.response.append_header("X-Twice", "b");
+        }
+        "/unchanged" => {
+            ctx.response.set_header("Location", "/json");
+            ctx.set_status_code(304);
+        }
         "/panic" => panic!("no ink left"),
         _ => ctx.not_found(),
     })
@@ -103,6 +111,12 @@ fn each_fails_and_shows_the_whole_exchange() {
     assert!(message.contains("assertions.rs:"), "the place of the panic is told: {message}");
     let message = failure(|| asked("/moved").assert_redirect_to("/x").status_code());
     assert_in_order(&message, &["expected a redirect to /x, found one to /json", "< Location: /json"]);
+    let message = failure(|| asked("/moved").assert_success().status_code());
+    assert_in_order(&message, &["expected a success, found 308", "< Location: /json"]);
+    let message = failure(|| asked("/unchanged").assert_redirect_to("/json").status_code());
+    assert_in_order(&message, &["expected a redirect to /json, found status 304", "< HTTP/1.1 304"]);
+    let message = failure(|| asked("/twice").assert_header("X-Twice", "a").status_code());
+    assert_in_order(&message, &["expected the header field X-Twice: a, found a and b", "< X-Twice: b"]);
     let message = failure(|| asked("/none").json::<u32>());
     assert_in_order(&message, &["not the JSON of u32", "< HTTP/1.1 404", "< 404 Page not found"]);
 }

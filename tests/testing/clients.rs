@@ -5,7 +5,7 @@ use anthill_http::client::{ClientErrorKind, CookieJar, MultipartForm, SendBody};
 use anthill_http::testing::{Faults, TestServer};
 use anthill_http::{Cookie, RequestConfig, RequestCtx, Router, Server};
 use serde_json::json;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 /// Says what was asked for.
@@ -172,6 +172,12 @@ fn each_client_is_a_user_of_its_own() {
     server.get("/app").send().assert_text("none");
     assert_eq!(ann.cookie("/app", "user").as_deref(), Some(&b"ann"[..]));
     assert_eq!((ann.cookie("/", "user"), server.client().cookie("/app", "user")), (None, None));
+    // Over a connection of its own the user is the same.
+    let mut conn = server.connect();
+    conn.send("GET /app HTTP/1.1\r\nHost: localhost\r\nCookie: ")
+        .send(bob.cookie_header("/app").expect("some"));
+    conn.send("\r\n\r\n").read_response().assert_text("user=bob");
+    assert_eq!((bob.cookie_header("/"), server.client().cookie_header("/app")), (None, None));
     // A clone is the same user.
     let same = ann.clone();
     same.post("/logout").send().assert_success();
@@ -220,6 +226,60 @@ fn what_goes_wrong_on_the_way() {
         assert_eq!(refused.get("/").try_send().unwrap_err().kind(), ClientErrorKind::Connect);
     }
     refused.get("/").send().assert_success();
+}
+
+/// Each way by itself: else what comes through torn would prove nothing.
+#[test]
+fn what_is_torn_is_torn_on_its_way() {
+    let options = Server::builder().header_received(|_| RequestConfig::new().stream_request_body(true));
+    let server = TestServer::from_builder(options.body_read_ahead(None), |ctx| {
+        let (mut room, mut most) = ([0; 64], 0);
+        while let Ok(count @ 1..) = ctx.body_reader().read(&mut room) {
+            most = most.max(count);
+        }
+        ctx.response.set_body_writer(move |out| write!(out, "{most} {}", "x".repeat(100)));
+    });
+    let most_at_both = |faults: Faults| {
+        let body = SendBody::new(&[b'x'; 200][..]);
+        let mut response = server.client().faults(faults).put("/").send_body(body).send();
+        let (mut text, mut room, mut most) = (String::new(), [0; 64], 0);
+        while let Ok(count @ 1..) = response.reader().read(&mut room) {
+            most = most.max(count);
+            text.push_str(&String::from_utf8_lossy(&room[..count]));
+        }
+        (text.split(' ').next().and_then(|most| most.parse().ok()).unwrap_or(0_usize), most)
+    };
+    let (sent, received) = most_at_both(Faults::new());
+    assert!(sent > 3 && received > 3, "{sent} {received}");
+    let (sent, received) = most_at_both(Faults::new().torn_sent(3));
+    assert!((1..=3).contains(&sent) && received > 3, "{sent} {received}");
+    let (sent, received) = most_at_both(Faults::new().torn_received(3));
+    assert!(sent > 3 && (1..=3).contains(&received), "{sent} {received}");
+}
+
+/// On a connection that was used before, of which a client would have asked again.
+#[test]
+fn a_fault_is_not_made_good() {
+    let server = TestServer::new(|ctx| ctx.set_body("done"));
+    let mut broken = 0;
+    for bytes in 30..120 {
+        let cut = server.client().faults(Faults::new().break_after_sent(bytes));
+        if cut.get("/").try_send().is_ok() && cut.get("/").try_send().is_err() {
+            broken += 1;
+        }
+    }
+    assert!(broken > 10, "{broken} of the second requests broke off");
+}
+
+#[test]
+fn all_redirects_have_one_time_together() {
+    let server = TestServer::new(|ctx| {
+        std::thread::sleep(Duration::from_millis(50));
+        ctx.redirect("/next", 302);
+    });
+    let client = server.client().follow_redirects(12).timeout(Duration::from_millis(300));
+    let error = client.get("/").try_send().expect_err("there is no end");
+    assert!(error.is_timeout(), "{error}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::{assert_in_order, failure};
 use anthill_http::testing::TestServer;
-use anthill_http::{RequestConfig, Server};
+use anthill_http::{RequestConfig, RequestCtx, Server};
 use std::io::{Read, Write};
 use std::time::Duration;
 
@@ -33,10 +33,12 @@ fn a_request_torn_anywhere_is_the_same_request() {
 /// Each piece is there alone: else a server that is given torn bytes would prove nothing.
 #[test]
 fn pieces_come_one_by_one() {
-    let options = Server::builder()
-        .header_received(|_| RequestConfig::new().stream_request_body(true))
-        .body_read_ahead(None);
-    let server = TestServer::from_builder(options, |ctx| {
+    let options = || {
+        Server::builder()
+            .header_received(|_| RequestConfig::new().stream_request_body(true))
+            .body_read_ahead(None)
+    };
+    let sizes = |ctx: &mut RequestCtx| {
         let mut sizes = Vec::new();
         let mut room = [0; 64];
         loop {
@@ -46,10 +48,14 @@ fn pieces_come_one_by_one() {
             }
         }
         ctx.set_body(format!("{sizes:?}"));
-    });
-    let mut conn = server.connect();
-    conn.send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n").send_torn("123456789", [1, 2, 3]);
-    conn.read_response().assert_text("[1, 2, 3, 3]");
+    };
+    // Also of a server that says nothing of what it is doing.
+    let unwatched = TestServer::of(options().build(sizes).expect("options"));
+    for server in [TestServer::from_builder(options(), sizes), unwatched] {
+        let mut conn = server.connect();
+        conn.send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n").send_torn("123456789", [1, 2, 3]);
+        conn.read_response().assert_text("[1, 2, 3, 3]");
+    }
 }
 
 #[test]

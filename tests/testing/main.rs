@@ -9,6 +9,7 @@ mod expiry;
 mod many;
 mod streams;
 mod units;
+mod whole_app;
 
 /// The example, whose tests run here too.
 #[allow(dead_code, reason = "its main is not called")]

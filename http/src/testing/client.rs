@@ -150,6 +150,32 @@ impl TestClient {
         jar.get_at(&uri, name.as_bytes(), self.caller.line.time())
     }
 
+    /// What the field `Cookie` of a request for `path` would say, for requests over a [`TestConn`](super::TestConn) as
+    /// the same user; `None`: nothing.
+    ///
+    /// ```
+    /// use anthill_http::Cookie;
+    /// use anthill_http::testing::TestServer;
+    ///
+    /// let server = TestServer::new(|ctx| match ctx.path() {
+    ///     "/login" => ctx.response.set_cookie(&Cookie::new("user", "ann")),
+    ///     _ => {
+    ///         let user = ctx.request.cookie("user").unwrap_or(b"nobody").to_vec();
+    ///         ctx.set_body(user);
+    ///     }
+    /// });
+    /// let ann = server.client().keep_cookies();
+    /// ann.post("/login").send();
+    /// let mut conn = server.connect();
+    /// conn.send("GET / HTTP/1.1\r\nHost: localhost\r\nCookie: ").send(ann.cookie_header("/").unwrap());
+    /// conn.send_torn("\r\n\r\n", [1]).read_response().assert_text("ann");
+    /// ```
+    #[cfg(feature = "cookies")]
+    pub fn cookie_header(&self, path: &str) -> Option<Vec<u8>> {
+        let uri = Uri::parse_with_host(&self.caller.options.host, path).ok().map(as_secure)?;
+        self.caller.options.jar.as_ref()?.header_at(&uri, self.caller.line.time())
+    }
+
     /// How long a request may take, to the end of its body and over all redirects, by the system's clock; 30 s when not
     /// set. Then the test fails.
     pub fn timeout(mut self, limit: Duration) -> Self {

@@ -88,3 +88,25 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_that_have_ended_are_forgotten() {
+        let server = Server::new(|ctx| ctx.set_body("hello")).expect("the defaults");
+        let line = Line::new(server);
+        let running = line.server.start_all([&line.listener]).expect("it serves");
+        let kept = line.dial(None, None, &Faults::new()).expect("a connection");
+        for _ in 0..4 * SWEPT_FROM {
+            drop(line.dial(None, None, &Faults::new()).expect("a connection"));
+        }
+        let remembered = line.conns.lock().len();
+        assert!(remembered <= SWEPT_FROM, "{remembered}");
+        line.cut();
+        let written = io::Write::write(&mut &kept, b"GET");
+        assert_eq!(written.expect_err("it is cut off").kind(), io::ErrorKind::BrokenPipe);
+        running.shutdown(Duration::from_secs(10)).expect("nothing is under way");
+    }
+}

@@ -34,7 +34,8 @@ const LOOKED_EVERY: Duration = Duration::from_micros(50);
 /// would wait for ever. So what is due in an hour is due only when somebody moves the clock, unless the test takes as
 /// long.
 ///
-/// What it does not move: a handler that sleeps or asks the system for the time, limits that are given to calls
+/// What it does not move: a handler that sleeps or asks the system for the time, or waits for more of a body that is
+/// streamed; a function that writes one, and waits for its client; limits that are given to calls
 /// ([`shutdown`](crate::Server::shutdown), [`StopSignal::wait`](crate::StopSignal::wait)), connections that were
 /// taken over, the functions that own a WebSocket, the client (but for the cookies that a
 /// [`TestClient`](crate::testing::TestClient) keeps), and files.
