@@ -100,6 +100,7 @@ fn long(ctx: &mut RequestCtx) {
                 }
             }
         }),
+        "/large" => ctx.response.set_body_vec(vec![b'x'; 8 * 1024 * 1024]),
         "/panics" => {
             ctx.hijack(drop);
             planned_panic()
@@ -115,8 +116,8 @@ fn one_place() -> (ConcurrencyLimit, TestServer) {
     (places, server)
 }
 
-/// A connection that has the place.
-fn holding(places: &ConcurrencyLimit, server: &TestServer, target: &str) -> TestConn {
+/// A connection that has a place, of which so many are taken then.
+fn holding(places: &ConcurrencyLimit, server: &TestServer, target: &str, taken: usize) -> TestConn {
     let mut conn = server.connect();
     let asks = match target {
         "/upgrade" => "Connection: upgrade\r\nUpgrade: echo\r\n",
@@ -130,7 +131,7 @@ fn holding(places: &ConcurrencyLimit, server: &TestServer, target: &str) -> Test
     if target != "/hijack" {
         conn.read_until("\r\n\r\n");
     }
-    eventually("it has the place", || places.taken() == 1);
+    eventually("it has a place", || places.taken() == taken);
     conn
 }
 
@@ -138,7 +139,7 @@ fn holding(places: &ConcurrencyLimit, server: &TestServer, target: &str) -> Test
 #[track_caller]
 fn is_free_once(places: &ConcurrencyLimit, server: &TestServer, what: &str) {
     eventually(&format!("the place is free: {what}"), || places.taken() == 0);
-    let conn = holding(places, server, "/hijack");
+    let conn = holding(places, server, "/hijack", 1);
     server.get("/short").send().assert_status(503);
     drop(conn);
     eventually("the place is free again", || places.taken() == 0);
@@ -148,7 +149,7 @@ fn is_free_once(places: &ConcurrencyLimit, server: &TestServer, what: &str) {
 fn a_client_that_has_gone_gives_its_place_back() {
     let (places, server) = one_place();
     for kind in KINDS {
-        let conn = holding(&places, &server, kind);
+        let conn = holding(&places, &server, kind, 1);
         server.get("/short").send().assert_status(503);
         assert_eq!(places.taken(), 1, "{kind}");
         drop(conn);
@@ -213,10 +214,41 @@ fn who_ends_gives_the_place_back() {
 }
 
 #[test]
+fn of_two_places_one_comes_free_for_each_that_is_over() {
+    let places = ConcurrencyLimit::builder(2).build().expect("a policy");
+    let server = TestServer::handler(concurrency_limit(long, places.clone()));
+    for kind in KINDS {
+        let first = holding(&places, &server, kind, 1);
+        let second = holding(&places, &server, kind, 2);
+        server.get("/short").send().assert_status(503);
+        drop(first);
+        eventually(&format!("one is free: {kind}"), || places.taken() < 2);
+        assert_eq!(places.taken(), 1, "{kind}");
+        let third = holding(&places, &server, kind, 2);
+        server.get("/short").send().assert_status(503);
+        drop((second, third));
+        eventually(&format!("both are free: {kind}"), || places.taken() == 0);
+    }
+}
+
+/// However slowly its client takes it.
+#[test]
+fn a_body_that_is_made_holds_no_place() {
+    let (places, server) = one_place();
+    let mut conn = server.connect();
+    conn.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    conn.read_until("\r\n\r\n");
+    eventually("the place is free", || places.taken() == 0);
+    assert_eq!(server.server().requests_in_flight().len(), 1, "the response is not over");
+    server.get("/short").send().assert_status(200);
+    drop(conn);
+}
+
+#[test]
 fn a_shutdown_leaves_no_place_taken() {
     for kind in KINDS {
         let (places, server) = one_place();
-        let conn = holding(&places, &server, kind);
+        let conn = holding(&places, &server, kind, 1);
         let ended = server.ends_within(Duration::from_secs(2)).end();
         eventually(&format!("the place is free: {kind}, {ended:?}"), || places.taken() == 0);
         drop(conn);
@@ -258,7 +290,7 @@ fn a_stream_within_a_limit_of_time_holds_its_place_to_its_end() {
     let limited = timeout(concurrency_limit(long, places.clone()), TimeLimit::new(PATIENCE));
     let server = TestServer::handler(limited);
     for kind in ["/writer", "/reader", "/upgrade", "/hijack"] {
-        let conn = holding(&places, &server, kind);
+        let conn = holding(&places, &server, kind, 1);
         server.get("/short").send().assert_status(503);
         assert_eq!(places.taken(), 1, "{kind}");
         drop(conn);
