@@ -143,6 +143,31 @@ fn utl_04_who_ends_its_sending_has_left_unless_that_is_to_be_ignored() {
 }
 
 #[test]
+fn utl_04_a_body_goes_on_for_who_has_ended_its_sending_if_that_is_to_be_ignored() {
+    for ignores in [true, false] {
+        let gate = TaskGate::default();
+        let wait = gate.clone();
+        let service = service_fn(move |_: Request<RequestBody>| {
+            let body = Scripted::new([data("begun"), Step::Waits(wait.clone()), data("ended")]);
+            std::future::ready(Ok::<_, Infallible>(Response::new(body)))
+        });
+        let handler = tower_service(service).ignore_client_abort(ignores);
+        let running = Running::serving(plain().build_handler(handler).expect("a server"));
+        let mut client = running.client();
+        client.send(get("/"));
+        let begun = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n";
+        assert_eq!(String::from_utf8(client.bytes(begun.len())).expect("text"), begun);
+        client.finish_sending();
+        if ignores {
+            assert!(client.hears_nothing_for(Duration::from_millis(300)), "it is waited for");
+            gate.open();
+        }
+        let rest = String::from_utf8(client.rest().expect("an end")).expect("text");
+        assert_eq!(rest, if ignores { "5\r\nended\r\n0\r\n\r\n" } else { "" });
+    }
+}
+
+#[test]
 fn utl_04_a_shutdown_waits_and_then_cuts_off() {
     let kept = Arc::new(());
     let in_service = Arc::downgrade(&kept);

@@ -40,7 +40,8 @@ fn tells_its_request(ctx: &mut RequestCtx) {
 
 /// A request that says who it is wherever something is passed on.
 fn named(name: &str, target: &str) -> Request<String> {
-    let mut asked = Request::post(format!("{target}?name={name}")).body(name.repeat(1000)).expect("a request");
+    let mut asked =
+        Request::post(format!("{target}?name={name}")).body(name.repeat(1000)).expect("a request");
     asked.extensions_mut().insert(Arc::<str>::from(name));
     asked
 }
@@ -145,6 +146,28 @@ fn utl_04_whoever_polls_last_is_woken() {
     server.shutdown(PATIENCE).expect("nothing is under way");
 }
 
+#[test]
+fn utl_04_a_body_may_be_read_by_another_task_than_its_head() {
+    let gate = Gate::new();
+    let waits = gate.clone();
+    let (service, server) = service(move |ctx: &mut RequestCtx| {
+        let waits = waits.clone();
+        ctx.response.set_immediate_header_flush(true);
+        ctx.response.set_body_writer(move |out| {
+            waits.pass();
+            out.write_all(b"written")
+        });
+    });
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let mut body = block_on(service.oneshot(request("/"))).expect("it never fails").into_body();
+    assert!(Pin::new(&mut body).poll_frame(&mut Context::from_waker(&waker)).is_pending());
+    gate.open();
+    eventually("who reads the body is woken", || woken.0.load(Ordering::SeqCst));
+    assert_eq!(block_on(collect(body)).expect("a whole body").0, b"written");
+    server.shutdown(PATIENCE).expect("nothing is under way");
+}
+
 /// The body of a request is awaited while that of the response is, by the same task.
 #[test]
 fn utl_04_a_request_body_wakes_who_reads_the_response() {
@@ -225,9 +248,11 @@ fn utl_04_the_last_clone_may_be_dropped_anywhere() {
     eventually("all servers are gone", || Arc::strong_count(&kept) == 1);
     eventually("so are their threads", || {
         let tasks = std::fs::read_dir("/proc/self/task");
-        let names = tasks.into_iter().flatten().flatten().map(|task| {
-            std::fs::read_to_string(task.path().join("comm")).unwrap_or_default()
-        });
+        let names = tasks
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|task| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default());
         !names.into_iter().any(|name| name.starts_with("anthill-service"))
     });
 }

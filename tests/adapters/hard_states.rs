@@ -131,7 +131,8 @@ fn utl_04_a_service_may_panic_wherever_it_is_called() {
     let fragile = FragileService { before: "", gate };
     let running = Running::serving(plain().build_handler(tower_service(fragile)).expect("a server"));
     let mut client = running.client();
-    let places = ["/call", "/poll", "/poll-again", "/future-drop", "/body-size", "/body-first", "/body-later"];
+    let places =
+        ["/call", "/poll", "/poll-again", "/future-drop", "/body-size", "/body-first", "/body-later"];
     for (number, place) in places.into_iter().enumerate() {
         assert_eq!(client.get(place).status, 500, "{place}");
         assert_eq!(running.server().stats().panics, number as u64 + 1, "{place}");
@@ -191,7 +192,8 @@ impl Service<Request<RequestBody>> for Busy {
 #[test]
 fn utl_04_who_waits_for_a_service_is_served_when_it_is_ready_and_hangs_no_end() {
     let gate = TaskGate::default();
-    let running = Running::serving(plain().build_handler(tower_service(Busy(gate.clone()))).expect("a server"));
+    let running =
+        Running::serving(plain().build_handler(tower_service(Busy(gate.clone()))).expect("a server"));
     let mut clients = running.clients(8);
     clients.iter_mut().for_each(|client| client.send(get("/")));
     eventually("all wait", || running.server().requests_in_flight().len() == 8);
@@ -238,7 +240,10 @@ impl Body for ForEver {
 }
 
 /// Where a body comes from that brings nothing for ever.
-fn for_ever(kept: &Arc<()>, asked: &Arc<AtomicUsize>) -> impl Fn() -> ForEver + Clone + Send + Sync + 'static {
+fn for_ever(
+    kept: &Arc<()>,
+    asked: &Arc<AtomicUsize>,
+) -> impl Fn() -> ForEver + Clone + Send + Sync + 'static {
     let (kept, asked) = (Arc::downgrade(kept), asked.clone());
     move || ForEver {
         asked: asked.clone(),
@@ -301,9 +306,9 @@ fn utl_04_a_request_body_of_empty_frames_keeps_no_task_to_itself() {
 }
 
 /// Brings a kilobyte for ever.
-struct Endless(Arc<AtomicUsize>);
+struct WithoutEnd(Arc<AtomicUsize>);
 
-impl Body for Endless {
+impl Body for WithoutEnd {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -328,7 +333,7 @@ fn utl_04_bodies_that_never_end_are_sent_in_turns() {
     let server = server.expect("a server");
     let service = HandlerService::of_server(&server).expect("it serves");
     let asked = Arc::new(AtomicUsize::new(0));
-    let endless = Request::post("/").body(Endless(asked.clone())).expect("a request");
+    let endless = Request::post("/").body(WithoutEnd(asked.clone())).expect("a request");
     let mut future = Box::pin(service.clone().oneshot(endless));
     let most = Arc::new(AtomicUsize::new(0));
     let (counts, found) = (asked.clone(), most.clone());
@@ -354,7 +359,7 @@ fn utl_04_bodies_that_never_end_are_sent_in_turns() {
         let counts = counts.clone();
         async move {
             let _held = held;
-            Ok(Response::new(Endless(counts)))
+            Ok(Response::new(WithoutEnd(counts)))
         }
     });
     let mut client = running.client();

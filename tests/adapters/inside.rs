@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::future::{Ready, pending, ready};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -216,6 +217,14 @@ fn utl_04_panics_are_those_of_any_handler() {
     }
     assert_eq!(client.get("/").text(), "fine");
     assert_eq!(running.server().stats().panics, 2);
+    // Who wraps it goes on behind it.
+    let inner = tower_service(Panicking);
+    let outer = move |ctx: &mut RequestCtx| {
+        inner.handle(ctx);
+        ctx.response.set_header("X-Behind", "yes");
+    };
+    let reply = Running::serving(plain().build_handler(outer).expect("a server")).client().get("/poll");
+    assert_eq!((reply.status, reply.field("x-behind")), (500, Some("yes")));
 }
 
 #[test]
@@ -257,7 +266,9 @@ fn utl_04_extensions_come_along() {
         assert!(extensions.get::<StopSignal>().is_some_and(|stop| !stop.is_stopping()));
         assert!(extensions.get::<UpgradeOffer>().is_none());
         assert_eq!(extensions.get::<SocketAddr>().map(|address| address.port()), Some(7));
-        ready(Ok::<_, Infallible>(Response::new(format!("{:?}", extensions.get::<User>()))))
+        let mut response = Response::new(format!("{:?}", extensions.get::<User>()));
+        response.extensions_mut().insert(7_u8);
+        ready(Ok::<_, Infallible>(response))
     }))
     .extending(|ctx, extensions| {
         extensions.insert(SocketAddr::from((ctx.remote_addr().ip(), 7)));
@@ -265,9 +276,12 @@ fn utl_04_extensions_come_along() {
     let outer = move |ctx: &mut RequestCtx| {
         ctx.extensions_mut().insert(User("ann"));
         inner.handle(ctx);
+        let answered = format!("{:?}", ctx.extensions_mut().get::<u8>());
+        ctx.response.set_header("X-Extension", answered);
     };
     let reply = Running::serving(plain().build_handler(outer).expect("a server")).client().get("/");
     assert_eq!(reply.text(), r#"Some(User("ann"))"#);
+    assert_eq!(reply.field("x-extension"), Some("Some(7)"), "those of the response");
 }
 
 #[test]
@@ -391,9 +405,18 @@ fn utl_04_a_service_is_called_when_it_is_ready() {
 
 #[test]
 fn utl_04_a_deadline_ends_the_wait() {
+    let kept = Arc::new(());
+    let in_service = Arc::downgrade(&kept);
     let options = plain().handler_timeout(Duration::from_millis(50));
-    let server = server_of(options, |_| pending::<Result<Response<String>, Infallible>>());
+    let server = server_of(options, move |_| {
+        let held = in_service.upgrade();
+        async move {
+            let _held = held;
+            pending::<Result<Response<String>, Infallible>>().await
+        }
+    });
     let running = Running::serving(server);
     assert_eq!(running.client().get("/").status, 503);
     assert_eq!(running.server().stats().timed_out_handlers, 1);
+    eventually("its future is dropped", || Arc::strong_count(&kept) == 1);
 }

@@ -203,6 +203,38 @@ fn utl_04_a_whole_request_body_is_one_frame_with_its_trailers() {
 }
 
 #[test]
+fn utl_04_a_body_that_arrives_says_how_much_of_it_is_left() {
+    let (told, seen) = std::sync::mpsc::channel();
+    let running = serving(streaming(), move |request: Request<RequestBody>| {
+        let told = told.clone();
+        async move {
+            let mut body = request.into_body();
+            told.send((body.size_hint().exact(), body.is_end_stream())).expect("the test listens");
+            while let Some(frame) = next_data(&mut body).await {
+                frame.expect("it comes");
+                told.send((body.size_hint().exact(), body.is_end_stream())).expect("the test listens");
+            }
+            Ok(Response::new(String::new()))
+        }
+    });
+    let next = || seen.recv_timeout(anthill_tests::PATIENCE).expect("a look at the body");
+    let mut client = running.client();
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n");
+    assert_eq!(next(), (Some(9), false));
+    client.send("ants");
+    assert_eq!(next(), (Some(5), false));
+    client.send(" walk");
+    assert_eq!(next(), (Some(0), true));
+    assert_eq!(client.response().status, 200);
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_eq!(next(), (None, false));
+    client.send("4\r\nants\r\n");
+    assert_eq!(next(), (None, false));
+    client.send("0\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+}
+
+#[test]
 fn utl_04_a_body_may_be_read_by_another_thread() {
     let running = serving(streaming(), |request: Request<RequestBody>| async move {
         let (done, read) = tokio::sync::oneshot::channel();

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use anthill_http::adapters::{HandlerBody, HandlerService};
 use anthill_http::{Handler, RequestCtx, Server};
 use anthill_tests::client::{Client, get};
-use anthill_tests::server::plain;
+use anthill_tests::server::{Running, plain};
 use anthill_tests::{Gate, PATIENCE, background, eventually, logs, planned_panic, quiet_panics, within};
 use axum::Router;
 use axum::routing::get as axum_get;
@@ -131,6 +132,8 @@ fn utl_04_what_cannot_be_a_request_is_refused() {
     let host = Request::get("/").header("host", "a b").body(String::new());
     assert_eq!(status(host.expect("a request")), 400);
     assert_eq!(answered(&service, request("/")).1, b"localhost", "nobody has named one");
+    let named = "http://ann:secret@example.org:81/";
+    assert_eq!(answered(&service, request(named)).1, b"example.org:81", "and not who asks");
     // What the server refuses itself.
     let large = Request::post("/").body("x".repeat(5 * 1024 * 1024)).expect("a request");
     assert_eq!(status(large), 413);
@@ -188,14 +191,18 @@ fn utl_04_a_panic_is_a_500_and_costs_nothing_else() {
 #[test]
 fn utl_04_who_takes_the_connection_over_is_told_that_there_is_none() {
     logs::collect();
-    let (service, server) = service(|ctx: &mut RequestCtx| match ctx.path() {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counts = taken.clone();
+    let (service, server) = service(move |ctx: &mut RequestCtx| match ctx.path() {
         "/upgrade" => {
             assert!(!ctx.request.wants_upgrade(), "it is not passed on");
-            ctx.upgrade("echo", |_| unreachable!("nobody asked for it"));
+            let counts = counts.clone();
+            ctx.upgrade("echo", move |_| drop(counts.fetch_add(1, Ordering::SeqCst)));
         }
         "/hijack" => {
             ctx.set_body("answered");
-            ctx.hijack(|_| unreachable!("the connection ends with the response"));
+            let counts = counts.clone();
+            ctx.hijack(move |_| drop(counts.fetch_add(1, Ordering::SeqCst)));
         }
         _ => ctx.hijack_without_response(drop),
     });
@@ -205,6 +212,11 @@ fn utl_04_who_takes_the_connection_over_is_told_that_there_is_none() {
     assert_eq!((head.status().as_u16(), &*body), (200, &b"answered"[..]));
     assert_eq!(answered(&service, request("/silently")).0.status(), 500);
     server.shutdown(PATIENCE).expect("nothing is under way");
+    assert_eq!(
+        taken.load(Ordering::SeqCst),
+        0,
+        "nobody asked for it, and the connection ends with the response"
+    );
 }
 
 #[test]
@@ -284,6 +296,19 @@ fn utl_04_a_service_of_its_own_server_ends_with_its_last_clone() {
     let response = block_on(clone.oneshot(request("/"))).expect("it never fails");
     assert_eq!(block_on(collect(response.into_body())).expect("a body").0, b"served", "the body keeps it");
     eventually("the server is gone", || Arc::strong_count(&kept) == 1);
+}
+
+#[test]
+fn utl_04_a_server_that_somebody_has_goes_on_when_its_service_is_gone() {
+    let running = Running::new(|ctx| ctx.set_body("served"));
+    let mut client = running.client();
+    for _ in 0..2 {
+        let service = HandlerService::of_server(running.server()).expect("it serves");
+        assert_eq!(answered(&service, request("/")).1, b"served");
+        drop(service);
+        assert!(!running.server().stop_signal().wait(Duration::from_millis(100)), "nobody has ended it");
+        assert_eq!(client.get("/").text(), "served");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Spans of requests, as OpenTelemetry gets them from `tracing-opentelemetry`.
 
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anthill_http::adapters::TraceOptions;
@@ -56,6 +56,12 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Panicking {
     }
 }
 
+/// Those who make the span of `/spans/late` wait here.
+fn late() -> &'static Gate {
+    static LATE: OnceLock<Gate> = OnceLock::new();
+    LATE.get_or_init(Gate::new)
+}
+
 /// A server whose spans are exported. What the requests of a test have in their paths tells them from others.
 fn traced(options: ServerBuilder, options_of_spans: TraceOptions, router: Router) -> Running {
     static INSTALLED: Once = Once::new();
@@ -67,6 +73,9 @@ fn traced(options: ServerBuilder, options_of_spans: TraceOptions, router: Router
         std::mem::forget(provider);
     });
     let options_of_spans = options_of_spans.on_span(|span, request| {
+        if request.path() == "/spans/late" {
+            late().pass();
+        }
         if let Some(parent) = request.trace_parent() {
             let parent = SpanContext::new(
                 TraceId::from_bytes(parent.trace_id().to_be_bytes()),
@@ -229,6 +238,40 @@ fn spans_say_what_went_wrong() {
         has(&span, &[("http.response.status_code", status)]);
         assert_eq!((attribute(&span, "error.type").as_deref(), &span.status), (kind, verdict), "{target}");
     }
+}
+
+#[test]
+fn a_client_that_leaves_is_told_and_no_error_of_the_server() {
+    let router = Router::new().get("/left/{id}", |ctx: &mut RequestCtx| {
+        ctx.response.set_body_writer(|out| {
+            loop {
+                std::io::Write::write_all(out, &[b'x'; 65536])?;
+            }
+        });
+    });
+    let running = traced(plain(), TraceOptions::new(), router);
+    let mut client = running.client();
+    client.send(get("/left/1"));
+    assert_eq!(client.bytes(12), b"HTTP/1.1 200");
+    drop(client);
+    let span = span("/left/1");
+    has(&span, &[("http.response.status_code", "200"), ("error.type", "client gone")]);
+    assert_eq!(span.status, Status::Unset);
+}
+
+/// It is made when its request has been answered without it.
+#[test]
+fn a_span_that_comes_too_late_ends_all_the_same() {
+    let router = Router::new().get("/spans/{id}", |ctx: &mut RequestCtx| ctx.set_body("served"));
+    let options = plain().handler_timeout(Duration::from_millis(50));
+    let running = traced(options, TraceOptions::new(), router);
+    let mut client = running.client();
+    assert_eq!(client.get("/spans/late").status, 503);
+    // The one behind it was told of when that was over.
+    assert_eq!(client.get("/spans/behind-late").text(), "served");
+    span("/spans/behind-late");
+    late().open();
+    span("/spans/late");
 }
 
 #[test]

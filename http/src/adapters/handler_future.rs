@@ -70,12 +70,6 @@ impl fmt::Debug for HandlerFuture {
 /// The response whose head is there. `None`: it cannot be expressed.
 fn response(mut call: Box<HandlerCall>) -> Option<Response<HandlerBody>> {
     call.decode_begun();
-    if call.status() == 101 {
-        log::error!(
-            "a handler has taken the connection of its request over, of which it has none here; answered 501"
-        );
-        return Some(refusal(501));
-    }
     let status = StatusCode::from_u16(call.status()).ok()?;
     let mut fields = HeaderMap::new();
     for (name, value) in call.header_fields() {

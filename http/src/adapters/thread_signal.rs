@@ -149,6 +149,7 @@ mod tests {
     #[test]
     fn a_wake_from_elsewhere_is_not_lost() {
         let signal = Arc::new(ThreadSignal::default());
+        let begun = Instant::now();
         for _ in 0..200 {
             let mut polls = 0;
             let future = poll_fn(|task| {
@@ -160,10 +161,10 @@ mod tests {
                 thread::spawn(move || waker.wake());
                 Poll::Pending
             });
-            let begun = Instant::now();
             assert_eq!(drive(pin!(future), &signal, &mut client(1, 1000)), Ok(()));
-            assert!(begun.elapsed() < Duration::from_secs(30));
         }
+        // One that is lost is found when it is looked for the client, which takes as long each time.
+        assert!(begun.elapsed() < 100 * LOOK, "{:?}", begun.elapsed());
     }
 
     #[test]
