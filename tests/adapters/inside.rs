@@ -23,7 +23,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_service::Service;
 
-use crate::kit::{Scripted, Step, TaskGate, data, server_of, serving, streaming};
+use crate::kit::{Scripted, Step, TaskGate, data, serving, streaming};
 
 /// An axum application of the usual parts.
 fn application() -> Router {
@@ -406,17 +406,21 @@ fn utl_04_a_service_is_called_when_it_is_ready() {
 #[test]
 fn utl_04_a_deadline_ends_the_wait() {
     let kept = Arc::new(());
-    let in_service = Arc::downgrade(&kept);
-    let options = plain().handler_timeout(Duration::from_millis(50));
-    let server = server_of(options, move |_| {
-        let held = in_service.upgrade();
-        async move {
-            let _held = held;
-            pending::<Result<Response<String>, Infallible>>().await
-        }
-    });
-    let running = Running::serving(server);
-    assert_eq!(running.client().get("/").status, 503);
-    assert_eq!(running.server().stats().timed_out_handlers, 1);
-    eventually("its future is dropped", || Arc::strong_count(&kept) == 1);
+    for ignores in [false, true] {
+        let in_service = Arc::downgrade(&kept);
+        let waiting = tower_service(service_fn(move |_: Request<RequestBody>| {
+            let held = in_service.upgrade();
+            async move {
+                let _held = held;
+                pending::<Result<Response<String>, Infallible>>().await
+            }
+        }));
+        // Whoever does not mind that clients leave is ended by it too.
+        let waiting = waiting.ignore_client_abort(ignores);
+        let options = plain().handler_timeout(Duration::from_millis(50));
+        let running = Running::serving(options.build_handler(waiting).expect("a server"));
+        assert_eq!(running.client().get("/").status, 503);
+        assert_eq!(running.server().stats().timed_out_handlers, 1);
+        eventually("its future is dropped", || Arc::strong_count(&kept) == 1);
+    }
 }

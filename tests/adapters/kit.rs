@@ -161,7 +161,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// A server whose handler is a service of this function.
-pub(crate) fn server_of<F, B>(
+fn server_of<F, B>(
     options: ServerBuilder,
     answer: impl Fn(Request<RequestBody>) -> F + Clone + Send + Sync + 'static,
 ) -> Server

@@ -231,7 +231,7 @@ fn of_two_places_one_comes_free_for_each_that_is_over() {
     }
 }
 
-/// However slowly its client takes it.
+/// However slowly its client takes it: there is more of it than can be on its way.
 #[test]
 fn a_body_that_is_made_holds_no_place() {
     let (places, server) = one_place();
@@ -239,7 +239,6 @@ fn a_body_that_is_made_holds_no_place() {
     conn.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
     conn.read_until("\r\n\r\n");
     eventually("the place is free", || places.taken() == 0);
-    assert_eq!(server.server().requests_in_flight().len(), 1, "the response is not over");
     server.get("/short").send().assert_status(200);
     drop(conn);
 }
