@@ -197,12 +197,16 @@ fn utl_04_who_takes_the_connection_over_is_told_that_there_is_none() {
         "/upgrade" => {
             assert!(!ctx.request.wants_upgrade(), "it is not passed on");
             let counts = counts.clone();
-            ctx.upgrade("echo", move |_| drop(counts.fetch_add(1, Ordering::SeqCst)));
+            ctx.upgrade("echo", move |_| {
+                counts.fetch_add(1, Ordering::SeqCst);
+            });
         }
         "/hijack" => {
             ctx.set_body("answered");
             let counts = counts.clone();
-            ctx.hijack(move |_| drop(counts.fetch_add(1, Ordering::SeqCst)));
+            ctx.hijack(move |_| {
+                counts.fetch_add(1, Ordering::SeqCst);
+            });
         }
         _ => ctx.hijack_without_response(drop),
     });

@@ -583,7 +583,8 @@ mod tests {
         let jar = CookieJar::new();
         assert!(set(&jar, "http://h/", "a=1") && set(&jar, "http://h/", "b=2"));
         let beside = |own: &[&[u8]]| {
-            jar.header_beside(&uri("http://h/"), own).map(|line| line.escape_ascii().to_string())
+            jar.header_beside(&uri("http://h/"), own, SystemTime::now())
+                .map(|line| line.escape_ascii().to_string())
         };
         assert_eq!(beside(&[]).as_deref(), Some("a=1; b=2"));
         assert_eq!(beside(&[b"b=own"]).as_deref(), Some("b=own; a=1"));
