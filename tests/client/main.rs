@@ -14,6 +14,7 @@ mod idle;
 mod leftovers;
 mod limits;
 mod pipelining;
+mod pipelining_ends;
 mod pool;
 mod proxied;
 mod proxied_bodies;
