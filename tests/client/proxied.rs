@@ -392,7 +392,7 @@ fn prx_01_socks_names_are_looked_up_there_and_addresses_are_told_as_they_are() {
 fn prx_01_socks_users_and_plain_http() {
     let running = Server::new(tell).expect("options").start("127.0.0.1:0").expect("a free port");
     let behind = running.local_addr();
-    let proxy = Script::new(1, move |_, mut peer: Peer| {
+    let proxy = Script::new(2, move |_, mut peer: Peer| {
         assert_eq!(exactly::<4>(&mut peer), [5, 2, 0, 2]);
         peer.stream.write_all(&[5, 2]).expect("the client is there");
         assert_eq!(exactly::<9>(&mut peer), *b"\x01\x02me\x04p@ss");
@@ -402,11 +402,17 @@ fn prx_01_socks_users_and_plain_http() {
         carry(&mut peer, behind);
     });
     let proxies = Proxy::new(&format!("socks5h://me:p%40ss@{}", proxy.addr)).expect("a proxy");
-    let client = by(proxies).build().expect("settings with a meaning");
-    let mut response = client.get("http://origin.test/x").send().expect("a response");
-    // As an origin is asked.
+    let client = by(proxies.clone()).build().expect("settings with a meaning");
+    // As an origin is asked: what a program says to proxies of HTTP is nothing for it.
+    let call = client.get("http://origin.test/x").header("Proxy-Authorization", "Bearer own");
+    let mut response = call.send().expect("a response");
     assert_eq!(response.text().expect("a body"), "/x no secret");
     drop((response, client));
+    let host = PipelineClient::builder("origin.test:80").resolver(never).proxy(proxies).timeout(LONG);
+    let host = host.default_header("Proxy-Authorization", "Bearer own").build().expect("an address");
+    let mut response = host.send(&crate::script::get("/x")).expect("a response");
+    assert_eq!(response.text().expect("a body"), "/x no secret");
+    drop((response, host));
     proxy.end();
 }
 

@@ -4,13 +4,14 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anthill_http::{AccessLog, ConnOptions, Listener, RequestCtx, RunningServer, Server, ServerBuilder};
 use anthill_tests::client::{Client, SOCKET_LIMIT, get};
 use anthill_tests::notes::Notes;
-use anthill_tests::{Gate, PATIENCE, background, eventually, logs};
+use anthill_tests::{Gate, PATIENCE, background, eventually, logs, planned_panic};
 
 const V1: &[u8] = b"PROXY TCP4 198.51.100.7 203.0.113.1 4711 443\r\n";
 const NAMED: &str = "198.51.100.7:4711 203.0.113.1:443 http";
@@ -247,6 +248,42 @@ fn connections_are_counted_for_whom_they_are() {
     // Nothing was left counted.
     let mut again: Vec<_> = (0..2).map(|_| proxied.named(&one)).collect();
     again.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200));
+    proxied.end();
+}
+
+/// How a refusal looks is up to the user's code, which may wait, and may panic: its shard is driven by somebody else
+/// meanwhile.
+#[test]
+fn how_a_refusal_looks_holds_up_nobody_else() {
+    let (gate, asked) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
+    let (held, count) = (gate.clone(), asked.clone());
+    let options = Server::builder().shards(1).max_conns_per_ip(1);
+    let proxied = Proxied::new(options.error_body(move |response, report| {
+        assert_eq!(report.status(), 429);
+        count.fetch_add(1, Ordering::SeqCst);
+        held.pass();
+        if count.load(Ordering::SeqCst) > 1 {
+            planned_panic();
+        }
+        response.set_body("another time");
+    }));
+    let [one, other] = [v2_of([198, 51, 100, 7]), v2_of([198, 51, 100, 8])];
+    let mut kept = proxied.named(&one);
+    assert_eq!(kept.get("/").status, 200);
+    let mut refused = proxied.named([&one, get("/").as_bytes()].concat());
+    eventually("it is asked for", || asked.load(Ordering::SeqCst) == 1);
+    assert_eq!(kept.get("/").status, 200);
+    assert_eq!(proxied.named(&other).get("/").status, 200);
+    gate.open();
+    let answer = refused.response();
+    assert_eq!((answer.status, answer.text()), (429, "another time"));
+    refused.expect_end();
+    let mut refused = proxied.named([&one, get("/").as_bytes()].concat());
+    let answer = refused.response();
+    assert_eq!(answer.status, 429);
+    assert!(answer.text().starts_with("The number of connections"), "{}", answer.text());
+    refused.expect_end();
+    assert_eq!((kept.get("/").status, asked.load(Ordering::SeqCst)), (200, 2));
     proxied.end();
 }
 

@@ -2,17 +2,19 @@
 //!
 //! The rule: whoever has a socket learns of its end once, and nothing of it is left.
 
+use std::io::Write;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anthill_http::websocket::{
     Message, WebSocket, WebSocketEnd, WebSocketHandler, WebSocketOptions, WebSocketResult, WebSocketSender,
 };
-use anthill_http::{RequestCtx, ServerBuilder, ShutdownError};
+use anthill_http::{InMemoryStream, RequestCtx, ServerBuilder, ShutdownError};
 use anthill_tests::drivers::{Driven, on_both};
 use anthill_tests::server::{Running, plain};
-use anthill_tests::sockets::{SocketClient, frame};
+use anthill_tests::sockets::{SocketClient, frame, handshake};
 use anthill_tests::{Gate, PATIENCE, background, comes_true, eventually, logs};
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -267,4 +269,70 @@ fn both_may_close_at_once() {
                 && stats.open_connections == 0
         });
     }
+}
+
+/// Gives whoever sends to others what it sends by.
+struct Opened(mpsc::Sender<WebSocketSender>);
+
+impl WebSocketHandler for Opened {
+    fn on_open(&mut self, socket: &WebSocketSender) -> WebSocketResult {
+        let _ = self.0.send(socket.clone());
+        Ok(())
+    }
+
+    fn on_message(&mut self, socket: &WebSocketSender, message: Message) -> WebSocketResult {
+        Ok(socket.send(message)?)
+    }
+}
+
+/// A socket on a connection of its own is not held up to a stall that is over: its client, which had taken everything,
+/// has all its time again when it takes nothing. In memory it can be said to a byte how much there is room for.
+#[test]
+fn a_stall_that_is_over_is_not_counted_on_a_connection_of_ones_own() {
+    const SILENT: Duration = Duration::from_secs(3);
+    let room = room_in_memory();
+    let (opened, senders) = mpsc::channel();
+    let opened = Mutex::new(opened);
+    let options = WebSocketOptions::builder().ping_interval(SILENT).pong_timeout(SILENT / 10);
+    let options = options.idle_timeout(None).build().unwrap();
+    let server = plain().build(move |ctx| {
+        let opened = opened.lock().unwrap().clone();
+        ctx.upgrade_websocket_handler(&options, Opened(opened));
+    });
+    let server = server.expect("options that go together");
+    let (mut ours, theirs) = InMemoryStream::pair();
+    let serving = background(move || server.serve_conn(theirs));
+    ours.set_read_timeout(Some(PATIENCE)).unwrap();
+    ours.set_write_timeout(Some(PATIENCE)).unwrap();
+    ours.write_all(handshake("/", "").as_bytes()).unwrap();
+    let mut client = SocketClient::try_of_answered(ours).expect("it agrees");
+    let sender = senders.recv_timeout(PATIENCE).expect("it is open");
+    // More than there is room for.
+    sender.send(vec![b'a'; 2 * room]).unwrap();
+    thread::sleep(SHORT);
+    let begun = Instant::now();
+    assert_eq!(client.hear_bytes().len(), 2 * room);
+    // As much as there is room for, so that nothing goes of the next; before it is asked whether the client is there.
+    thread::sleep((SILENT / 2).saturating_sub(begun.elapsed()));
+    let head = 4;
+    sender.send(vec![b'b'; room - head]).unwrap();
+    thread::sleep(SHORT);
+    sender.send("late").unwrap();
+    // Too late for the first stall, and in time for this one.
+    thread::sleep((SILENT + SILENT / 3).saturating_sub(begun.elapsed()));
+    client.say("still here");
+    assert_eq!(client.hear_bytes(), vec![b'b'; room - head]);
+    assert_eq!((client.hear(), client.hear()), ("late".to_owned(), "still here".to_owned()));
+    client.close(1000);
+    assert_eq!(client.close_code(), 1000);
+    drop(client);
+    serving.outcome("serving").expect("a good end");
+}
+
+/// How many bytes are under way at most in one direction of a connection in memory.
+fn room_in_memory() -> usize {
+    let (mut first, _second) = InMemoryStream::pair();
+    first.set_write_timeout(Some(Duration::from_millis(1))).unwrap();
+    let piece = [0; 4096];
+    std::iter::from_fn(|| first.write(&piece).ok()).sum()
 }

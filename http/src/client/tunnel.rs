@@ -88,3 +88,26 @@ fn ask(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::in_memory::InMemoryStream;
+    use anthill_pool::CancelToken;
+    use std::io::Read;
+    use std::time::Duration;
+
+    #[test]
+    fn who_was_called_off_before_he_is_heard_here_asks_nobody_and_waits_for_nothing() {
+        let (ours, mut proxy) = InMemoryStream::pair();
+        let token = CancelToken::new();
+        token.cancel();
+        let patience = CallPatience::new(Some(Duration::from_secs(20)), Some(&token));
+        let error = open(Arc::new(ours.into_transport()), "origin.test:443", b"", &patience).map(drop);
+        let error = error.expect_err("it was called off");
+        assert_ne!(error.kind(), ClientErrorKind::Timeout(ClientPhase::Proxy));
+        let mut heard = Vec::new();
+        proxy.read_to_end(&mut heard).expect("the connection is closed");
+        assert!(heard.is_empty(), "{}", heard.escape_ascii());
+    }
+}
