@@ -3,6 +3,7 @@
 mod addresses;
 mod any_host;
 mod balancing;
+mod caddy_apache;
 mod calling_off;
 mod companions;
 mod dialling;

@@ -18,9 +18,9 @@ use crate::https::{believing, built, serving_as};
 use crate::script::{LONG, wait_until};
 
 /// A program that listens; killed with this.
-struct Program {
+pub(crate) struct Program {
     child: Child,
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
 }
 
 impl Drop for Program {
@@ -31,12 +31,12 @@ impl Drop for Program {
 }
 
 /// A port that was free a moment ago.
-fn free_addr() -> SocketAddr {
+pub(crate) fn free_addr() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
 /// Starts it and waits until it listens; `None`: it is not installed.
-fn start(name: &str, arguments: &[&str], addr: SocketAddr) -> Option<Program> {
+pub(crate) fn start(name: &str, arguments: &[&str], addr: SocketAddr) -> Option<Program> {
     let started = Command::new(name)
         .args(arguments)
         .env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()))

@@ -29,7 +29,7 @@ pub(crate) fn options(
 }
 
 /// A server that says everything back, until it hears `close`.
-fn echo(options: WebSocketOptions) -> impl Fn(&mut RequestCtx) + Send + Sync + 'static {
+pub(crate) fn echo(options: WebSocketOptions) -> impl Fn(&mut RequestCtx) + Send + Sync + 'static {
     move |ctx: &mut RequestCtx| {
         ctx.upgrade_websocket(&options, |mut socket| {
             while let Some(message) = socket.read()? {
