@@ -360,13 +360,9 @@ impl SharedClient {
         if name.is_empty() || name.contains(',') {
             return Err(ClientError::invalid("its URL has no host that can be asked"));
         }
-        let addr = match name.contains(':') {
-            true => format!("[{name}]:{}", port_of(uri)),
-            false => format!("{name}:{}", port_of(uri)),
-        };
         let may_have_proxy = self.settings.dialling.proxy.is_some() || self.own.hook.is_some();
         let tunnels = tunnels && !is_https && may_have_proxy;
-        let key = format!("{}://{addr}", if tunnels { "ws" } else { uri.scheme() });
+        let key = known_as(if tunnels { "ws" } else { uri.scheme() }, name, port_of(uri));
         let mut hosts = self.hosts.lock();
         if let Some(host) = hosts.by_addr.get_mut(&key) {
             host.used = Instant::now();
@@ -381,7 +377,8 @@ impl SharedClient {
                 hook.configured(settings, name, port_of(uri), is_https).map_err(ClientError::invalid)?;
         }
         settings.dialling.always_tunnels |= tunnels;
-        let client = HostClient::with_settings(&addr, settings)?;
+        let addr = key.split_once("://").map_or(&key[..], |(_, addr)| addr);
+        let client = HostClient::with_settings(addr, settings)?;
         let mut hosts = self.hosts.lock();
         if let Some(host) = hosts.by_addr.get_mut(&key) {
             // Somebody else was quicker.
@@ -403,6 +400,13 @@ impl SharedClient {
         }
         Ok(known.insert(usual_encryption()?).clone())
     }
+}
+
+/// What the client of a host is found by: `scheme://name:port`.
+fn known_as(scheme: &str, name: &str, port: u16) -> String {
+    let (before, behind) = if name.contains(':') { ("://[", "]:") } else { ("://", ":") };
+    let mut digits = itoa::Buffer::new();
+    [scheme, before, name, behind, digits.format(port)].concat()
 }
 
 impl KnownHosts {

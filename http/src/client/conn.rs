@@ -393,7 +393,14 @@ impl ClientSocket {
     /// Waits for the head of the final response.
     pub(crate) fn receive_head(&mut self, terms: &mut Terms<'_, '_>) -> Result<(), ClientError> {
         let allowed = terms.allowed;
+        // Hardly any server answers sooner than it could be looked whether it has. A connection that was used before
+        // was quiet when this was begun, so there is nothing here that nobody would report.
+        let mut is_looked_for = self.passed.received > 0 || self.requests <= 1;
         while !self.advance(terms)? {
+            if !std::mem::replace(&mut is_looked_for, true) {
+                let awaited = self.transport.awaits(Direction::Read);
+                self.wait(awaited, allowed.until, allowed.read, ClientPhase::Head)?;
+            }
             self.receive(&allowed, ClientPhase::Head)?;
             if self.is_at_end {
                 return Err(self.ended());
@@ -680,6 +687,28 @@ mod tests {
             }
             assert_eq!(conn.found.head.status, 431);
             assert_eq!(conn.finish(), is_cut.then_some(CloseReason::UnsentBody));
+        }
+    }
+
+    #[test]
+    fn a_response_is_waited_for_before_it_is_looked_for_where_nothing_can_be_here() {
+        let last = "HTTP/1.1 100 Continue\r\n\r\n";
+        // How many requests there were, what has come of this one, and how often is waited, where nothing blocks.
+        for (requests, before, waits) in [(1, None, 0), (2, None, 1), (2, Some(last), 0)] {
+            let transport = Arc::new(ScriptedTransport::default());
+            let mut conn = beginning(&transport, b"GET", 0);
+            conn.requests = requests;
+            assert_eq!(conn.send(&mut terms()).expect("it is taken"), Sent::All);
+            conn.session.request_sent();
+            if let Some(before) = before {
+                transport.reads.lock().push_back(Ok(before));
+                assert!(!conn.take_what_is_there(&mut terms()).expect("an interim response"));
+            }
+            transport.reads.lock().push_back(Ok(OK));
+            conn.receive_head(&mut terms()).expect("a response");
+            let waited = transport.waits.lock();
+            assert_eq!(waited.len(), waits, "{requests} {before:?}");
+            assert!(waited.iter().all(|awaited| awaited.read));
         }
     }
 

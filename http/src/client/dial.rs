@@ -11,6 +11,7 @@ use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::names::{AskedAddrs, AwaitedAddrs, wake};
 use super::patience::CallPatience;
 use crate::engine::socket::Socket;
+use crate::wire::transport::{Direction, Transport};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::VecDeque;
@@ -110,13 +111,16 @@ struct DialAttempt {
     socket: Socket,
     endpoint: Endpoint,
     number: usize,
+    /// Whether it is registered with the poller.
+    is_watched: bool,
 }
 
 /// The attempts of one call: connections to the first addresses that answer. `asks` gives the addresses of one host
 /// after the other, and is asked for the next when those before do not answer.
 // Wide because it is all that one call has begun, which goes on between two connections and ends with it.
 pub(crate) struct Race<'a> {
-    poll: Poll,
+    /// Made when there is something to wait for besides one attempt, for which most calls have no need.
+    poll: Option<Poll>,
     waker: Option<Arc<Waker>>,
     asks: &'a mut dyn Iterator<Item = NumberedAsk>,
     local: Option<IpAddr>,
@@ -138,13 +142,9 @@ pub(crate) struct Race<'a> {
 
 impl<'a> Race<'a> {
     /// One from the address `local`, if that is said.
-    pub(crate) fn new(
-        asks: &'a mut dyn Iterator<Item = NumberedAsk>,
-        local: Option<IpAddr>,
-    ) -> Result<Self, ClientError> {
-        let poll = Poll::new().map_err(|error| ClientError::because(ClientErrorKind::Connect, error))?;
-        Ok(Self {
-            poll,
+    pub(crate) fn new(asks: &'a mut dyn Iterator<Item = NumberedAsk>, local: Option<IpAddr>) -> Self {
+        Self {
+            poll: None,
             waker: None,
             asks,
             local,
@@ -157,7 +157,7 @@ impl<'a> Race<'a> {
             full: VecDeque::new(),
             is_held: false,
             has_given: false,
-        })
+        }
     }
 
     /// The first connection, or, of an address that was of no use, the next; the others go on meanwhile. When there was
@@ -190,7 +190,6 @@ impl<'a> Race<'a> {
                 }
             })
         });
-        let mut events = Events::with_capacity(16);
         loop {
             self.take_found();
             if self.is_next_due() {
@@ -210,15 +209,13 @@ impl<'a> Race<'a> {
                 (Some(left), Some(next)) => Some(left.min(next)),
                 (left, next) => left.or(next),
             };
-            match self.poll.poll(&mut events, limit) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                polled => polled?,
-            }
             let before = self.tries().count();
-            for event in &events {
-                if let Some(dialled) = self.look_at(event.token().0) {
-                    return Ok(Ok(dialled));
-                }
+            let reported = match self.await_some(limit) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                reported => reported?,
+            };
+            if let Some(dialled) = reported.into_iter().find_map(|token| self.look_at(token)) {
+                return Ok(Ok(dialled));
             }
             if self.tries().count() < before && !self.is_held {
                 // Where one has failed the next need not wait.
@@ -247,8 +244,40 @@ impl<'a> Race<'a> {
         if let Some(waker) = &self.waker {
             return Ok(waker.clone());
         }
-        let waker = Arc::new(Waker::new(self.poll.registry(), LOOK_AGAIN)?);
+        let waker = Arc::new(Waker::new(self.poller()?.registry(), LOOK_AGAIN)?);
         Ok(self.waker.insert(waker).clone())
+    }
+
+    fn poller(&mut self) -> io::Result<&mut Poll> {
+        let poll = match self.poll.take() {
+            Some(poll) => poll,
+            None => Poll::new()?,
+        };
+        Ok(self.poll.insert(poll))
+    }
+
+    /// Waits for something to happen for so long at most, and says of which attempts something is known then.
+    fn await_some(&mut self, limit: Option<Duration>) -> io::Result<Vec<usize>> {
+        let mut under_way =
+            self.tries.iter().enumerate().filter_map(|(token, tried)| Some((token, tried.as_ref()?)));
+        // Old Windows does not say of a single one that it has failed.
+        if let (true, Some((token, attempt)), None, None) =
+            (cfg!(unix), under_way.next(), under_way.next(), &self.poll)
+        {
+            // A connection that stands, and one that has failed, are both ready to be written to.
+            let is_ready = attempt.socket.wait(Direction::Write.into(), limit)?;
+            return Ok(is_ready.then_some(token).into_iter().collect());
+        }
+        self.poller()?;
+        let Some(poll) = &mut self.poll else { return Ok(Vec::new()) };
+        for (token, tried) in self.tries.iter_mut().enumerate() {
+            let Some(attempt) = tried.as_mut().filter(|attempt| !attempt.is_watched) else { continue };
+            poll.registry().register(&mut attempt.socket, Token(token), Interest::WRITABLE)?;
+            attempt.is_watched = true;
+        }
+        let mut events = Events::with_capacity(16);
+        poll.poll(&mut events, limit)?;
+        Ok(events.iter().map(|event| event.token().0).collect())
     }
 
     /// Takes over what look-ups have found.
@@ -308,15 +337,12 @@ impl<'a> Race<'a> {
 
     /// Begins with an address.
     fn begin(&mut self, number: usize, endpoint: &Endpoint) -> io::Result<()> {
-        let mut socket = match endpoint {
+        let socket = match endpoint {
             Endpoint::Inet(addr) => Socket::tcp(connecting(*addr, self.local)?),
             #[cfg(unix)]
             Endpoint::Unix(path) => Socket::unix(mio::net::UnixStream::connect(path)?),
         };
-        let token = Token(self.tries.len());
-        // A connection that stands, and one that has failed, are both reported as writable.
-        self.poll.registry().register(&mut socket, token, Interest::WRITABLE)?;
-        self.tries.push(Some(DialAttempt { socket, endpoint: endpoint.clone(), number }));
+        self.tries.push(Some(DialAttempt { socket, endpoint: endpoint.clone(), number, is_watched: false }));
         Ok(())
     }
 
@@ -335,10 +361,15 @@ impl<'a> Race<'a> {
         let place = self.tries.get_mut(token)?;
         let DialAttempt { socket, endpoint, .. } = place.as_ref()?;
         match socket.is_connected() {
-            Ok(false) => None,
+            Ok(false) => {
+                // Reported too early. A poller says so once.
+                self.poll = self.poll.take().or_else(|| Poll::new().ok());
+                None
+            }
             Ok(true) => {
-                let DialAttempt { mut socket, endpoint, number } = place.take()?;
-                if let Err(error) = self.poll.registry().deregister(&mut socket) {
+                let DialAttempt { mut socket, endpoint, number, is_watched } = place.take()?;
+                let poll = self.poll.as_ref().filter(|_| is_watched);
+                if let Some(Err(error)) = poll.map(|poll| poll.registry().deregister(&mut socket)) {
                     log::debug!("a connection stays registered until it is closed: {error}");
                 }
                 Some(dialled(socket, endpoint, number))
@@ -441,7 +472,7 @@ mod tests {
 
     fn connect_to(asks: Vec<AskedAddrs>, patience: &CallPatience) -> Result<SocketAddr, ClientError> {
         let mut asks = asks.into_iter().map(Candidates::Addrs).enumerate();
-        let dialled = Race::new(&mut asks, None)?.connect(patience)?;
+        let dialled = Race::new(&mut asks, None).connect(patience)?;
         Ok(dialled.remote.expect("one of the network"))
     }
 
@@ -462,6 +493,19 @@ mod tests {
         assert_eq!(remote(of_two).expect("the second one listens"), addr);
         let error = remote(vec![known(vec![dead]), known(vec![dead])]).expect_err("nobody listens");
         assert_eq!((error.kind(), error.addr()), (ClientErrorKind::Connect, Some(dead)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_attempt_that_is_alone_is_waited_for_without_a_poller() {
+        let (_alive, addr) = alive();
+        let token = anthill_pool::CancelToken::new();
+        for (token, has_poller) in [(None, false), (Some(&token), true)] {
+            let asks = &mut [(0, Candidates::Addrs(AskedAddrs::Known(vec![addr])))].into_iter();
+            let mut race = Race::new(asks, None);
+            race.connect(&CallPatience::new(None, token)).expect("it listens");
+            assert_eq!(race.poll.is_some(), has_poller);
+        }
     }
 
     #[test]

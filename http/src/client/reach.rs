@@ -78,7 +78,7 @@ impl Reach {
         }
         let mut asks = in_turn.map(|(number, addr)| (number, addr.candidates(&settings.names)));
         // One for all of them: what is under way while one of them is spoken to goes on.
-        let mut race = Race::new(&mut asks, settings.dialling.local)?;
+        let mut race = Race::new(&mut asks, settings.dialling.local);
         let mut next = |patience: &CallPatience| {
             let RaceWinner { socket, remote, number } = race.connect(patience)?;
             let local = socket.local_addr();
@@ -349,6 +349,6 @@ fn connect_again(
         None => addr.candidates(&settings.names),
     };
     let mut asks = std::iter::once((0, candidates));
-    let RaceWinner { socket, .. } = Race::new(&mut asks, settings.dialling.local)?.connect(patience)?;
+    let RaceWinner { socket, .. } = Race::new(&mut asks, settings.dialling.local).connect(patience)?;
     Ok(Arc::new(socket))
 }

@@ -274,8 +274,7 @@ mod tests {
             let stock = Stock::new(HostPlaces::new(1, 1, ReuseOrder::Lifo), ages);
             let patience = CallPatience::default();
             let asks = &mut [(0, Candidates::Addrs(AskedAddrs::Known(vec![addr])))].into_iter();
-            let race = Race::new(asks, None);
-            let dialled = race.and_then(|mut race| race.connect(&patience)).expect("it listens");
+            let dialled = Race::new(asks, None).connect(&patience).expect("it listens");
             let (transport, way) =
                 (Arc::new(dialled.socket), ConnWay { local: None, via: None, is_tunnel: false });
             let conn = ClientSocket::new(NewSocket { transport, remote: addr, way });
