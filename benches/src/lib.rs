@@ -7,14 +7,15 @@
 //!
 //! [`http`] has the servers and the rounds they play; [`load`] the client. [`memory`] has the protocol code of the
 //! servers without sockets, [`micro`] asks what a single operation costs. [`pools`] has the worker pools, [`objects`]
-//! the object pools, [`ws`] the WebSocket servers, [`files`] and [`bodies`] what is served. Our own side is only in
-//! `ours_http`, `ours_pool`, `ours_ws`, `memory::ours` and `objects::ours`, adapters as thin as those of the peers, and
-//! in the operations that the benchmarks with [`micro`] spell out.
+//! the object pools, [`ws`] the WebSocket servers, [`clients`] the clients, [`files`] and [`bodies`] what is served.
+//! Our own side is only in `ours_client`, `ours_http`, `ours_pool`, `ours_ws`, `memory::ours` and `objects::ours`,
+//! adapters as thin as those of the peers, and in the operations that the benchmarks with [`micro`] spell out.
 
 pub mod allocations;
 pub mod bodies;
 mod chance;
 pub mod chart;
+pub mod clients;
 pub mod cpu;
 pub mod descriptors;
 pub mod files;
@@ -25,6 +26,7 @@ pub mod machine;
 pub mod memory;
 pub mod micro;
 pub mod objects;
+mod ours_client;
 mod ours_http;
 mod ours_pool;
 mod ours_ws;

@@ -1,5 +1,6 @@
 //! Our server, for the benchmarks: plain blocking handlers, nothing tuned but the number of shards.
 
+use crate::clients;
 use crate::http::routes::{self, Chore};
 use crate::http::{LANES, certificate, compressing};
 use anthill_http::files::Files;
@@ -41,6 +42,19 @@ pub(crate) fn serve_compressing(listener: TcpListener, root: &Path) -> Result<()
         None => ctx.not_found(),
     };
     options().build_handler(compress(answer, CompressPolicy::new()))?.serve(listener)?;
+    Ok(())
+}
+
+/// What clients ask for that are compared.
+pub(crate) fn serve_clients(listener: TcpListener) -> Result<(), Box<dyn Error>> {
+    let large: Arc<[u8]> = clients::large().into();
+    let answer = move |ctx: &mut RequestCtx| match ctx.path() {
+        clients::TEXT => ctx.set_body(clients::WORD),
+        clients::BODY if ctx.body().is_empty() => ctx.response.set_body_shared(large.clone()),
+        clients::BODY if *ctx.body() == *large => ctx.set_body(clients::WORD),
+        _ => ctx.error("that is not what was to come", 400),
+    };
+    options().build(answer)?.serve(listener)?;
     Ok(())
 }
 

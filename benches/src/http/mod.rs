@@ -84,6 +84,8 @@ pub enum Server {
     ActixCompressing,
     /// `compress/gzip` of Go's standard library, its writers kept in a `sync.Pool`.
     NetHttpCompressing,
+    /// This project, asked by clients that are compared (see [`clients`](crate::clients)).
+    OursAsked,
     /// This project, with WebSockets (see [`ws`](crate::ws), as of the next two).
     OursWs,
     /// tokio-tungstenite on one multi-thread tokio runtime.
@@ -93,7 +95,7 @@ pub enum Server {
 }
 
 impl Server {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 28] = [
         Self::Bare,
         Self::Ours,
         Self::Hyper,
@@ -118,6 +120,7 @@ impl Server {
         Self::HyperCompressing,
         Self::ActixCompressing,
         Self::NetHttpCompressing,
+        Self::OursAsked,
         Self::OursWs,
         Self::Tungstenite,
         Self::Fastwebsockets,
@@ -151,6 +154,7 @@ impl Server {
             Self::HyperCompressing => "hyper_compressing",
             Self::ActixCompressing => "actix_compressing",
             Self::NetHttpCompressing => "nethttp_compressing",
+            Self::OursAsked => "ours_asked",
             Self::OursWs => "ours_ws",
             Self::Tungstenite => "tungstenite",
             Self::Fastwebsockets => "fastwebsockets",
@@ -210,6 +214,7 @@ impl Server {
             Self::Threads => threads::serve(&listener),
             Self::TinyHttp => tiny::serve(listener),
             Self::BareThreads => bare_threads::serve(&listener),
+            Self::OursAsked => crate::ours_http::serve_clients(listener),
             Self::OursWs => crate::ours_ws::serve(listener),
             Self::Tungstenite => crate::ws::tungstenite::serve(listener),
             Self::Fastwebsockets => crate::ws::fastwebsockets::serve(listener),
