@@ -385,12 +385,14 @@ pub mod websocket {
 
 pub mod guide;
 
+#[doc = include_str!("../docs/links.txt")]
 #[doc = include_str!("../COMING_FROM.md")]
 pub mod coming_from {}
 
 #[doc = include_str!("../STRICTNESS.md")]
 pub mod strictness {}
 
+#[doc = include_str!("../docs/links.txt")]
 #[doc = include_str!("engine/PROTOCOL.md")]
 pub mod engine_protocol {}
 

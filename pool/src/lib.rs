@@ -114,6 +114,8 @@ pub use tasks::{
     TaskGroup, TaskHandle, TaskPanic, TaskPool, TaskToken, TryMap,
 };
 
+// The first definition of a link counts; those of the page are for readers of the file.
+#[doc = include_str!("links.txt")]
 #[doc = include_str!("../COMING_FROM.md")]
 pub mod coming_from {}
 

@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 /// A WebSocket in the hands of a loop, by [`upgrade_websocket`](crate::RequestCtx::upgrade_websocket), or of a client,
 /// by `client::Client::websocket`.
 ///
-/// Reading and sending block. Pings are answered, the peer is asked whether it is there, and a close frame is
-/// answered, whatever the loop does meanwhile. Messages that it has not read wait, some 32 or 256 KiB of them; then the
-/// peer is not read from.
+/// Reading and sending block. Pings are answered, and the peer is asked whether it is there, whatever the loop does
+/// meanwhile. A close frame is answered when what came before it was read and [`read`](Self::read) is called again: a
+/// loop that does not read has the peer wait for its
+/// [`close_timeout`](super::WebSocketOptionsBuilder::close_timeout), a server that shuts down as well. Messages that
+/// it has not read wait, some 32 or 256 KiB of them; then the peer is not read from.
 ///
 /// Dropped by a client it is closed with 1000. In a server:
 ///
@@ -86,7 +88,8 @@ impl WebSocket {
     }
 
     /// Waits for the next message. `None`: the socket was closed, by the client, by this program, or because the
-    /// server stops; [`end`](Self::end) says more.
+    /// server stops. A close frame of the peer is answered behind that, so that the loop can say its last; who calls
+    /// `read` once more waits for it, and then [`end`](Self::end) says how it ended.
     ///
     /// # Errors
     /// [`WebSocketError::Lost`]: the client has gone without a word.

@@ -5,7 +5,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! anthill-http = { version = "0.1", features = ["testing", "cookies", "json"] }
+//! anthill-http = { git = "https://github.com/anthill-rs/anthill", features = ["testing", "cookies", "json"] }
 //! ```
 //!
 //! # A handler

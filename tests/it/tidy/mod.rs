@@ -5,6 +5,7 @@ mod files;
 mod findings;
 mod layers;
 mod library;
+mod links;
 mod names;
 mod packages;
 mod parity;

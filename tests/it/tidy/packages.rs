@@ -6,6 +6,19 @@ use std::fs;
 use super::files::root;
 use super::layers::FLOORS;
 
+/// Whether the libraries are on crates.io. Once they are, and this says so, tests name the lines that have to change.
+const ARE_PUBLISHED: bool = false;
+
+/// How a program says that it depends on a library, after its name.
+fn source() -> String {
+    let workspace = read("Cargo.toml");
+    let (version, _) = key(&workspace, "version").and_then(|version| version.rsplit_once('.')).expect("a version");
+    match ARE_PUBLISHED {
+        true => format!("\"{version}\""),
+        false => format!("{{ git = {:?} }}", key(&workspace, "repository").expect("an address")),
+    }
+}
+
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -62,14 +75,14 @@ fn front_pages_say_what_the_main_one_says() {
 #[test]
 fn front_pages_are_true() {
     let workspace = read("Cargo.toml");
-    let version = key(&workspace, "version").expect("a version");
-    let (version, _) = version.rsplit_once('.').expect("a patch level");
     let rust = key(&workspace, "rust-version").expect("a minimum of Rust");
     assert!(read("README.md").contains(&format!("Rust {rust}")), "README.md and Rust {rust}");
     for (library, _) in FLOORS {
         let page = read(&format!("{library}/README.md"));
         let manifest = read(&format!("{library}/Cargo.toml"));
-        assert!(page.contains(&format!("\nanthill-{library} = \"{version}\"\n")), "{library} {version}");
+        let told = format!("\nanthill-{library} = {}\n", source());
+        assert!(page.contains(&told) && read("README.md").contains(&told), "{library}: {told}");
+        assert_eq!(page.contains("not on crates.io yet"), !ARE_PUBLISHED, "{library}/README.md");
         assert!(page.contains(&format!("\nRust {rust}. ")), "{library}: Rust {rust}");
         for link in links(&page) {
             assert!(root().join(library).join(link).exists(), "{library}/README.md links to {link}");
@@ -83,6 +96,46 @@ fn front_pages_are_true() {
             section(&page, "Features").lines().filter_map(|line| line.strip_prefix("- `")?.split('`').next());
         assert!(features.eq(told), "{library}/README.md has other features than its manifest");
     }
+}
+
+/// The source in a line that says how to depend on one of the libraries; in comments, too.
+fn told_source(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches(['/', '!', ' ']);
+    let rest = ["anthill-http", "anthill-pool"].iter().find_map(|name| line.strip_prefix(name))?;
+    let rest = rest.strip_prefix(" = ")?.trim_start_matches("{ ");
+    Some(rest.split([',', '}']).next()?.trim().trim_start_matches("version = "))
+}
+
+#[test]
+fn dependencies_are_told_as_they_can_be_had() {
+    let source = source();
+    let wanted = told_source(&format!("anthill-http = {source}")).expect("a source").to_owned();
+    let (mut seen, mut found) = (0, Vec::new());
+    let folders = ["http", "pool", "tests", "loom-tests", "benches"];
+    let pages = super::links::all_pages().into_iter().map(|page| {
+        let text = fs::read_to_string(&page).expect("a readable page");
+        (page.display().to_string(), text)
+    });
+    for (path, text) in pages.chain(folders.into_iter().flat_map(super::files::sources)) {
+        for (number, line) in (1..).zip(text.lines()) {
+            if let Some(told) = told_source(line) {
+                seen += 1;
+                if told != wanted {
+                    found.push((line.to_owned(), format!("{path}:{number}")));
+                }
+            }
+        }
+    }
+    assert!(seen >= 5, "{seen} lines");
+    super::findings::none("dependencies that cannot be had", &found);
+}
+
+#[test]
+fn sources_are_taken_apart() {
+    assert_eq!(told_source("//! anthill-http = { version = \"0.1\", features = [] }"), Some("\"0.1\""));
+    assert_eq!(told_source("anthill-pool = \"0.1\""), Some("\"0.1\""));
+    assert_eq!(told_source("anthill-http = { git = \"u\" }"), Some("git = \"u\""));
+    assert_eq!(told_source("anthill-http is"), None);
 }
 
 #[test]

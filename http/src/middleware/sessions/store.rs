@@ -21,7 +21,7 @@ pub(crate) type StoreError = Box<dyn StdError + Send + Sync>;
 /// - [`delete`](Self::delete): `DELETE FROM sessions WHERE key = ?`, and whether there was one
 ///
 /// and now and then `DELETE FROM sessions WHERE expires < ?`. What has expired may be given all the same; it is not
-/// used.
+/// used. The whole store is in [the guide](crate::guide).
 pub trait SessionStore: Send + Sync + 'static {
     /// What is kept under `key`, if there is anything.
     ///
@@ -101,7 +101,8 @@ pub struct StoredSession {
     pub data: Vec<u8>,
     /// Counts how often it was saved.
     pub version: u64,
-    /// When it was saved, which is now while it is being saved.
+    /// When it was saved, which is now while it is being saved. It is for stores; what [`load`](SessionStore::load)
+    /// gives here is not looked at.
     pub saved: SystemTime,
     /// From when on it may be forgotten.
     pub expires: SystemTime,
