@@ -50,6 +50,7 @@ pub mod sessions_and_cookies {}
 #[doc = include_str!("../docs/streaming.md")]
 pub mod streaming {}
 
+#[cfg(feature = "router")]
 #[doc = include_str!("../docs/links.txt")]
 #[doc = include_str!("../docs/uploads.md")]
 pub mod uploads {}
