@@ -180,7 +180,7 @@ fn links_of_pages_lead_to_the_same_in_the_documentation() {
             for (label, target) in &own {
                 seen += 1;
                 let Some(item) = before.get(label) else {
-                    if !target.contains("://") {
+                    if !target.contains("://") || target.contains("://docs.rs/anthill-") {
                         found.push((format!("[{label}] is not defined before the page"), place.clone()));
                     }
                     continue;
