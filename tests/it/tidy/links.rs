@@ -44,7 +44,8 @@ fn definitions(text: &str) -> BTreeMap<String, String> {
 
 /// What headings of a page are called behind a `#`.
 fn anchors(page: &str) -> BTreeSet<String> {
-    let headings = page.lines().filter_map(|line| line.starts_with('#').then(|| line.trim_start_matches('#')));
+    let headings =
+        page.lines().filter_map(|line| line.starts_with('#').then(|| line.trim_start_matches('#')));
     let name = |heading: &str| {
         let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
         kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
@@ -96,7 +97,8 @@ fn documentation(library: &str) -> Vec<(PathBuf, BTreeMap<String, String>)> {
         let folder = root().join(path).parent().expect("a folder").to_path_buf();
         let mut before = String::new();
         for line in text.lines().map(str::trim) {
-            let include = line.strip_prefix("#[doc = include_str!(\"").and_then(|rest| rest.strip_suffix("\")]"));
+            let include =
+                line.strip_prefix("#[doc = include_str!(\"").and_then(|rest| rest.strip_suffix("\")]"));
             let own = line.strip_prefix("#[doc = \"").and_then(|rest| rest.strip_suffix("\"]"));
             if let Some(page) = include.filter(|file| file.ends_with(".md")) {
                 found.push((folder.join(page), definitions(&before)));
@@ -186,7 +188,10 @@ fn links_of_pages_lead_to_the_same_in_the_documentation() {
                     continue;
                 };
                 if target.contains("://docs.rs/") && !addresses(library, item).contains(target) {
-                    found.push((format!("[{label}] leads to {target} here, and to {item} there"), place.clone()));
+                    found.push((
+                        format!("[{label}] leads to {target} here, and to {item} there"),
+                        place.clone(),
+                    ));
                 }
                 if !used(&prose).contains(label.as_str()) {
                     found.push((format!("[{label}] is not used"), place.clone()));

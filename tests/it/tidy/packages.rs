@@ -12,7 +12,8 @@ const ARE_PUBLISHED: bool = false;
 /// How a program says that it depends on a library, after its name.
 fn source() -> String {
     let workspace = read("Cargo.toml");
-    let (version, _) = key(&workspace, "version").and_then(|version| version.rsplit_once('.')).expect("a version");
+    let (version, _) =
+        key(&workspace, "version").and_then(|version| version.rsplit_once('.')).expect("a version");
     match ARE_PUBLISHED {
         true => format!("\"{version}\""),
         false => format!("{{ git = {:?} }}", key(&workspace, "repository").expect("an address")),
