@@ -151,11 +151,13 @@ fn an_answer_that_cannot_be_made_either_comes_to_an_end() {
     }
 }
 
+/// A request for another protocol.
+fn asking_to_upgrade(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n")
+}
+
 #[test]
 fn what_is_answered_in_the_place_of_an_upgrade_may_be_a_stream_and_fail() {
-    let asks = |path: &str| {
-        format!("GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n")
-    };
     let page: fn(&mut RequestCtx) = |ctx| ctx.response.set_body_reader(std::io::Cursor::new("a page"));
     let writes: fn(&mut RequestCtx) = |ctx| ctx.response.set_body_writer(|out| out.write_all(b"a page"));
     for (way, make) in [page, writes].into_iter().chain(UNMADE).enumerate() {
@@ -163,7 +165,7 @@ fn what_is_answered_in_the_place_of_an_upgrade_may_be_a_stream_and_fail() {
         let running = Running::serving(plain().build_handler(handler).expect("a server"));
         for (path, status) in [("/switches", 500), ("/unsure", 409)] {
             let mut client = running.client();
-            let reply = client.exchange(asks(path));
+            let reply = client.exchange(asking_to_upgrade(path));
             let expected = if way < 2 { (status, "a page") } else { (500, "Internal Server Error") };
             assert_eq!((reply.status, reply.text()), expected, "{way} {path}");
         }
@@ -181,7 +183,10 @@ fn an_answer_that_nobody_is_there_to_make_is_plain() {
         let (begins, held) = (begun.clone(), gate.clone());
         let handler = move |ctx: &mut RequestCtx| {
             let (begins, held) = (begins.clone(), held.clone());
-            if ctx.path() == "/taken" {
+            if ctx.path() == "/unsure" {
+                ctx.upgrade("chat", |_| ());
+                ctx.set_status_code(409);
+            } else if ctx.path() == "/taken" {
                 ctx.hijack(move |_| {
                     begins.open();
                     held.pass();
@@ -203,10 +208,15 @@ fn an_answer_that_nobody_is_there_to_make_is_plain() {
         assert_eq!(holders[0].bytes(15), b"HTTP/1.1 200 OK");
         begun.pass();
         let mut client = running.client();
+        let text = "Too many requests are being served; try again later";
         for path in ["/", "/taken", "/"] {
             let reply = client.get(path);
-            let text = "Too many requests are being served; try again later";
             assert_eq!((reply.status, reply.text()), (503, text), "{way} {path}");
+        }
+        // What is written in the place of an upgrade needs a thread as well.
+        if way % 2 == 1 {
+            let reply = client.exchange(asking_to_upgrade("/unsure"));
+            assert_eq!((reply.status, reply.text()), (503, text), "{way}");
         }
         gate.open();
     }

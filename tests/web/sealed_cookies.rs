@@ -206,6 +206,10 @@ fn cookies_go_to_browsers_and_come_back() {
     planted.set_header("Cookie", format!("user=planted; user=YW5u..AAAA; user={ours}"));
     let answer = server.call(&planted).expect("a response");
     assert_eq!(answer.body(), br#"(Some("ann"), None, None)"#);
+    let ours = key.encrypt("user", "ann", None).expect("random bytes");
+    planted.set_header("Cookie", format!("user=planted; user={}; user={ours}", "A".repeat(90)));
+    let answer = server.call(&planted).expect("a response");
+    assert_eq!(answer.body(), br#"(None, Some("ann"), None)"#);
     assert!(SealError::TooLong.to_string().contains("4096"));
 }
 

@@ -512,6 +512,28 @@ fn handlers_without_sessions_are_told_and_two_kinds_do_not_mix() {
 }
 
 #[test]
+fn a_context_from_elsewhere_brings_no_session_of_others() {
+    let (theirs, ours) = (Watched::new(), Watched::new());
+    let kept = Arc::new(Mutex::new(None));
+    let keep = kept.clone();
+    let keeping = move |ctx: &mut RequestCtx| -> Result<(), SessionError> {
+        ctx.session()?.set("user", "ann");
+        *keep.lock().expect("no panic") = Some(std::mem::take(ctx));
+        Ok(())
+    };
+    let keeping = sessions(keeping, build(Sessions::builder(theirs.clone())));
+    keeping.handle(&mut RequestCtx::for_request(request("GET", "/"), None));
+    let exchanging = move |ctx: &mut RequestCtx| {
+        *ctx = kept.lock().expect("no panic").take().expect("it was kept");
+    };
+    let exchanging = sessions(exchanging, build(Sessions::builder(ours.clone())));
+    let mut ctx = RequestCtx::for_request(request("GET", "/"), None);
+    exchanging.handle(&mut ctx);
+    assert_eq!((theirs.asked(), ours.asked()), ((0, 0, 0), (0, 0, 0)));
+    assert_eq!(ctx.response.header("set-cookie"), None);
+}
+
+#[test]
 fn a_handler_that_is_not_waited_for_keeps_nothing() {
     let (store, gate) = (Watched::new(), Gate::new());
     let held = gate.clone();
