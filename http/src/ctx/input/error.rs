@@ -402,4 +402,20 @@ mod tests {
         assert_eq!((large.status(), large.kind()), (413, InputErrorKind::Unreadable));
         assert_eq!(InputError::from(form::Error::NotAForm).kind(), InputErrorKind::Unsupported);
     }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn what_a_connection_reports_is_no_fault_of_the_servers() {
+        for (error, status) in [
+            (io::Error::from(io::ErrorKind::TimedOut), 408),
+            (io::Error::from(io::ErrorKind::ConnectionReset), 400),
+            (io::Error::other("a secret of the transport"), 400),
+            (io::Error::new(io::ErrorKind::TimedOut, ProtoError::Timeout), 408),
+            (io::Error::new(io::ErrorKind::InvalidData, ProtoError::BodyTooLarge), 413),
+        ] {
+            let read = InputError::of_reading(&error);
+            assert_eq!((read.status(), read.kind()), (status, InputErrorKind::Unreadable), "{error}");
+            assert!(!read.to_string().contains("secret"), "{read}");
+        }
+    }
 }
