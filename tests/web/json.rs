@@ -142,7 +142,7 @@ fn a_body_that_cannot_be_meant_is_not_waited_for() {
 fn a_body_that_does_not_come_in_time_is_said_to_be_late() {
     let options = plain().stream_request_body(true).body_read_ahead(None);
     on_both_within(
-        Duration::from_millis(200),
+        Duration::from_secs(1),
         options,
         |ctx| sum.handle(ctx),
         |driven| {
