@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anthill_http::{RequestCtx, Server};
 use anthill_tests::client::{Client, SOCKET_LIMIT};
+use anthill_tests::processes::{ThreadLimit, apart_without_privileges};
+use anthill_tests::server::skip;
 use anthill_tests::tls::{
     Authority, BOTH, TLS12, TLS13, hello, session, shake, socket, trusting, try_connect,
 };
@@ -258,6 +260,46 @@ fn tls_02_handshakes_go_on_while_all_workers_are_taken() {
     gate.open();
     assert!(blocked.iter_mut().all(|client| client.response().status == 200));
     https.end();
+}
+
+/// Who may not do it now leaves it to others only if there are any.
+#[test]
+fn tls_02_handshakes_that_come_at_once_go_on_when_the_system_gives_no_thread() {
+    const NAME_OF_THIS: &str =
+        "handshake::tls_02_handshakes_that_come_at_once_go_on_when_the_system_gives_no_thread";
+    const TOGETHER: usize = 12;
+    let is_run = apart_without_privileges(NAME_OF_THIS, || {
+        let mut limit = ThreadLimit::new();
+        let options = Server::builder().shards(1).max_idle_worker_duration(Duration::from_millis(20));
+        let https = Https::new(options, hi);
+        let threads = || https.running.stats().workers.expect("it serves").workers;
+        let in_reserve = threads();
+        // It is known what they take, and no worker is left of those before.
+        for _ in 0..20 {
+            assert_eq!(https.client().get("/").text(), "hi");
+        }
+        eventually("idle workers have ended", || threads() <= in_reserve);
+        limit.forbid();
+        // More than a driver has time for by itself.
+        let config = https.config();
+        let asked: Vec<_> = (0..TOGETHER)
+            .map(|_| {
+                let (mut stream, mut session) = (socket(https.address()), session(&config, NAME));
+                stream.write_all(&hello(&mut session)).expect("it is open");
+                (stream, session)
+            })
+            .collect();
+        for (stream, session) in asked {
+            let stream = shake(stream, session).expect("a handshake");
+            assert_eq!(Client::over(stream).get("/").text(), "hi");
+        }
+        assert_eq!(https.running.stats().rejections.turned_away, 0);
+        limit.allow();
+        https.end();
+    });
+    if !is_run {
+        skip("this process cannot become another user");
+    }
 }
 
 #[test]

@@ -238,7 +238,12 @@ fn look_at_reckoners(engine: &Arc<Engine>, said: &mut Said) -> bool {
     while let Some(first) = engine.reckoners.call_for_waiting() {
         if let Err(refused) = engine.call_reckoner(first) {
             said.refused(&refused);
-            engine.reckoners.call_failed(refused.into_payload().into_unbegun());
+            engine.reckoners.call_failed(None);
+            if let Some(unbegun) = refused.into_payload().into_unbegun() {
+                // It was left here while its driver may have been of no use; it may do it now, and leaves it here again
+                // otherwise.
+                reckoning::give_back(engine, unbegun.work);
+            }
             break;
         }
     }

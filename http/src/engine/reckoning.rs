@@ -142,7 +142,8 @@ fn turn_away(engine: &Engine, Unshaken { shard, mut conn }: Unshaken) {
     engine.shards[shard].give_back(conn);
 }
 
-fn give_back(engine: &Engine, Unshaken { shard, conn }: Unshaken) {
+/// Has its driver decide anew what becomes of a connection.
+pub(crate) fn give_back(engine: &Engine, Unshaken { shard, conn }: Unshaken) {
     engine.shards[shard].queue(conn);
 }
 
