@@ -27,7 +27,8 @@ pub(super) fn play(callers: usize, question: &Question, stage: &Stage) -> Result
             };
             let body = ask(&mut stream, request, question.answer_bytes(), &mut answer);
             let body = body.map_err(|error| error.to_string())?;
-            let status = answer.get(shortest - 3..shortest).and_then(|digits| str::from_utf8(digits).ok());
+            let status =
+                answer.get(shortest - 3..shortest).and_then(|digits| std::str::from_utf8(digits).ok());
             let status = status.and_then(|digits| digits.parse().ok()).unwrap_or_default();
             question.judge(status, answer.get(body..).unwrap_or_default())?;
             kept = (!question.is_last).then_some(stream);
