@@ -44,8 +44,7 @@ fn definitions(text: &str) -> BTreeMap<String, String> {
 
 /// What headings of a page are called behind a `#`.
 fn anchors(page: &str) -> BTreeSet<String> {
-    let headings =
-        page.lines().filter_map(|line| line.starts_with('#').then(|| line.trim_start_matches('#')));
+    let headings = page.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#'));
     let name = |heading: &str| {
         let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
         kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
