@@ -162,8 +162,9 @@ fn utl_04_a_body_that_panics_behind_its_head_or_when_it_is_dropped_costs_its_con
             drop(client);
         } else {
             gate.open();
+            // A body that was read whole before it panics may have been sent whole.
             let rest = if target == "/body-later" { client.rest().expect("an end") } else { client.bytes(1) };
-            assert!(!rest.ends_with(b"0\r\n\r\n"), "{target}");
+            assert!(target != "/body-later" || !rest.ends_with(b"0\r\n\r\n"), "{target}");
         }
         gate.open();
         assert_eq!(running.client().get("/").text(), "begun", "{target}");
@@ -305,8 +306,8 @@ fn utl_04_a_request_body_of_empty_frames_keeps_no_task_to_itself() {
     server.shutdown(PATIENCE).expect("nothing is under way");
 }
 
-/// Brings a kilobyte for ever.
-struct WithoutEnd(Arc<AtomicUsize>);
+/// Brings a kilobyte for ever, and keeps something alive.
+struct WithoutEnd(Arc<AtomicUsize>, Option<Arc<()>>);
 
 impl Body for WithoutEnd {
     type Data = Bytes;
@@ -333,7 +334,7 @@ fn utl_04_bodies_that_never_end_are_sent_in_turns() {
     let server = server.expect("a server");
     let service = HandlerService::of_server(&server).expect("it serves");
     let asked = Arc::new(AtomicUsize::new(0));
-    let endless = Request::post("/").body(WithoutEnd(asked.clone())).expect("a request");
+    let endless = Request::post("/").body(WithoutEnd(asked.clone(), None)).expect("a request");
     let mut future = Box::pin(service.clone().oneshot(endless));
     let most = Arc::new(AtomicUsize::new(0));
     let (counts, found) = (asked.clone(), most.clone());
@@ -352,24 +353,20 @@ fn utl_04_bodies_that_never_end_are_sent_in_turns() {
     assert!(most <= 64, "{most} frames in one turn");
     server.shutdown(PATIENCE).expect("nothing is under way");
     // Of a response: whoever has heard enough leaves.
-    let (asked, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(()));
-    let (counts, in_service) = (asked.clone(), Arc::downgrade(&seen));
+    let (asked, kept) = (Arc::new(AtomicUsize::new(0)), Arc::new(()));
+    let (counts, in_service) = (asked.clone(), Arc::downgrade(&kept));
     let running = serving(plain(), move |_| {
-        let held = in_service.upgrade();
-        let counts = counts.clone();
-        async move {
-            let _held = held;
-            Ok(Response::new(WithoutEnd(counts)))
-        }
+        ready(Ok(Response::new(WithoutEnd(counts.clone(), in_service.upgrade()))))
     });
     let mut client = running.client();
     client.send(get("/"));
     client.bytes(3 * 1024 * 1024);
+    assert_eq!(Arc::strong_count(&kept), 2, "it is under way");
     drop(client);
+    eventually("the body is dropped, so nobody asks for more", || Arc::strong_count(&kept) == 1);
     eventually("it is over", || running.server().requests_in_flight().is_empty());
-    let before = asked.load(Ordering::SeqCst);
     assert_eq!(running.server().stats().panics, 0);
-    assert_eq!(asked.load(Ordering::SeqCst), before, "nobody asks for more");
+    assert!(asked.load(Ordering::SeqCst) >= 3 * 1024);
 }
 
 #[test]

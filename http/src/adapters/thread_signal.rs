@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_wake_from_elsewhere_is_not_lost() {
         let signal = Arc::new(ThreadSignal::default());
-        let begun = Instant::now();
+        let mut late = 0;
         for _ in 0..200 {
             let mut polls = 0;
             let future = poll_fn(|task| {
@@ -161,10 +161,12 @@ mod tests {
                 thread::spawn(move || waker.wake());
                 Poll::Pending
             });
+            let begun = Instant::now();
             assert_eq!(drive(pin!(future), &signal, &mut client(1, 1000)), Ok(()));
+            late += u32::from(begun.elapsed() >= LOOK);
         }
-        // One that is lost is found when it is looked for the client, which takes as long each time.
-        assert!(begun.elapsed() < 100 * LOOK, "{:?}", begun.elapsed());
+        // One that is lost is found when it is looked for the client. A busy machine may make some threads as late.
+        assert!(late <= 20, "{late} of 200");
     }
 
     #[test]

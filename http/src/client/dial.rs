@@ -362,7 +362,7 @@ impl<'a> Race<'a> {
         let DialAttempt { socket, endpoint, .. } = place.as_ref()?;
         match socket.is_connected() {
             Ok(false) => {
-                // Reported too early. A poller says so once.
+                // If it was reported it was too early, of which a poller tells once.
                 self.poll = self.poll.take().or_else(|| Poll::new().ok());
                 None
             }

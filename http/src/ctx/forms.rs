@@ -142,9 +142,11 @@ impl RequestCtx {
     }
 
     pub(super) fn kept_form(&mut self) -> Result<&Form, form::Error> {
-        self.request.form_type()?;
-        self.request.check_codings()?;
-        self.read_body().map_err(form_error)?;
+        if self.request.loaded_form().is_none() {
+            self.request.form_type()?;
+            self.request.check_codings()?;
+            self.read_body().map_err(form_error)?;
+        }
         self.request.form()
     }
 

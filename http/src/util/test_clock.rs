@@ -97,13 +97,14 @@ impl TestClock {
     pub fn advance(&self, by: Duration) {
         let hands = &*self.hands;
         let _one = hands.moving.lock();
-        let followers = self.followers();
-        settle(&followers, None);
+        self.settle();
         let nanos = u64::try_from(by.as_nanos()).ok();
         let ahead = nanos.and_then(|nanos| hands.ahead.load(Ordering::SeqCst).checked_add(nanos));
         assert!(ahead.is_some_and(|ahead| ahead < u64::MAX / 2), "the clock would be ahead by {by:?} more");
         hands.ahead.store(ahead.unwrap_or(0), Ordering::SeqCst);
         let now = self.now();
+        // Whoever came while it was waited is among them; whoever comes from here on sees what the clock shows now.
+        let followers = self.followers();
         followers.iter().for_each(|follower| follower.look_again());
         settle(&followers, Some(now));
     }
@@ -157,5 +158,41 @@ fn settle(followers: &[Arc<dyn FollowsClock>], by: Option<Instant>) {
 impl fmt::Debug for TestClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestClock").field("ahead", &self.ahead()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts how often it looked, and has another one follow when it is asked whether it rests.
+    #[derive(Default)]
+    struct Follower {
+        looked: AtomicU64,
+        brings: Mutex<Option<(TestClock, Weak<dyn FollowsClock>)>>,
+    }
+
+    impl FollowsClock for Follower {
+        fn rests(&self, _: Option<Instant>) -> (bool, usize) {
+            if let Some((clock, other)) = self.brings.lock().take() {
+                clock.tell(other);
+            }
+            (true, 0)
+        }
+
+        fn look_again(&self) {
+            self.looked.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn whoever_comes_while_a_move_waits_is_told_of_it() {
+        let clock = TestClock::new();
+        let (first, late) = (Arc::new(Follower::default()), Arc::new(Follower::default()));
+        let weak: Weak<dyn FollowsClock> = Arc::downgrade(&(late.clone() as Arc<dyn FollowsClock>));
+        *first.brings.lock() = Some((clock.clone(), weak));
+        clock.tell(Arc::downgrade(&(first.clone() as Arc<dyn FollowsClock>)));
+        clock.advance(Duration::from_secs(60));
+        assert_eq!([&first, &late].map(|one| one.looked.load(Ordering::SeqCst)), [1, 1]);
     }
 }

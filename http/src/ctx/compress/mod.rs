@@ -26,7 +26,6 @@ use crate::values::coding::{CompressionLevel, ContentCoding};
 use crate::values::header::{AcceptEncoding, ContentRange, has_token};
 use kept::{KeptBodies, KeptBody};
 use std::sync::Arc;
-use std::time::Instant;
 use tags::ShownTags;
 
 /// Compresses what `handler` responds, for clients that take it (fasthttp's `CompressHandler`).
@@ -143,8 +142,9 @@ impl<H: Handler> Handler for CompressingHandler<H> {
             forget_length(response);
             Ok(true)
         } else {
-            self.encode(response, coding, level)
+            self.encode(ctx, coding, level)
         };
+        let RequestCtx { request, response, .. } = ctx;
         match encoded {
             Ok(true) => {
                 response.set_content_encoding(coding.name());
@@ -163,15 +163,17 @@ impl<H: Handler> Handler for CompressingHandler<H> {
 impl<H> CompressingHandler<H> {
     fn encode(
         &self,
-        response: &mut Response,
+        ctx: &mut RequestCtx,
         coding: ContentCoding,
         level: CompressionLevel,
     ) -> std::io::Result<bool> {
         let coders = &self.coders;
-        let Some(body) = response.static_body().filter(|_| self.kept.is_used()) else {
-            return response.encode_body(coding, level, coders);
+        let Some(body) = ctx.response.static_body().filter(|_| self.kept.is_used()) else {
+            return ctx.response.encode_body(coding, level, coders);
         };
-        match self.kept.get(body, coding, Instant::now()) {
+        let kept = self.kept.get(body, coding, ctx.instant());
+        let response = &mut ctx.response;
+        match kept {
             KeptBody::Encoded(bytes) => {
                 response.put_encoded(bytes);
                 Ok(true)

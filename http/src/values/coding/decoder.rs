@@ -174,6 +174,11 @@ impl<R: Read> Read for ContentDecoder<R> {
     }
 }
 
+/// Whether all codings that the value of a `Content-Encoding` field says can be undone, if it says any.
+pub(crate) fn check_codings(content_encoding: &[u8]) -> Result<(), CodingError> {
+    Known::all_in(content_encoding).map(drop)
+}
+
 /// Whether the value of a `Content-Encoding` field says codings, and all of them can be undone.
 #[cfg(feature = "client")]
 pub(crate) fn can_undo(content_encoding: &[u8]) -> bool {

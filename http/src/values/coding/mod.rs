@@ -36,6 +36,7 @@ pub(crate) use bounds::DecodedBounds;
 pub(crate) use bounds::{DECODED_BYTES_DEFAULT, RATIO_DEFAULT};
 #[cfg(feature = "client")]
 pub(crate) use decoder::can_undo;
+pub(crate) use decoder::check_codings;
 pub(crate) use decoder::uncompressed;
 pub use decoder::{CodingError, ContentDecoder};
 #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
