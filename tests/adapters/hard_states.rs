@@ -355,9 +355,8 @@ fn utl_04_bodies_that_never_end_are_sent_in_turns() {
     // Of a response: whoever has heard enough leaves.
     let (asked, kept) = (Arc::new(AtomicUsize::new(0)), Arc::new(()));
     let (counts, in_service) = (asked.clone(), Arc::downgrade(&kept));
-    let running = serving(plain(), move |_| {
-        ready(Ok(Response::new(WithoutEnd(counts.clone(), in_service.upgrade()))))
-    });
+    let running =
+        serving(plain(), move |_| ready(Ok(Response::new(WithoutEnd(counts.clone(), in_service.upgrade())))));
     let mut client = running.client();
     client.send(get("/"));
     client.bytes(3 * 1024 * 1024);
