@@ -1,9 +1,9 @@
 //! What does it cost to find a route among a hundred?
 //!
 //! The routes have up to two parameters, as those of an interface of some size have. `matchit` finds a pattern and the
-//! places of its parameters, and that is all it does. `ours` answers a request that is there: it finds the route by
-//! method and path, copies the parameters, and calls a handler, which looks at one of them. `handler alone` is what
-//! that costs without a router.
+//! values of its parameters, and that is all it does. `ours` answers a request that is there: it finds the route by
+//! method and path, keeps the values, and calls a handler, which looks at all of them. `handler alone` is what that
+//! costs without a router.
 
 use anthill_benches::allocations::Counting;
 use anthill_benches::micro::{self, Question};

@@ -97,6 +97,12 @@ fn paths_of_any_length() {
     assert_eq!(client.get(&format!("/{}y", "%2F".repeat(20_000))).text(), "GET /{a} a=\"y\"");
     assert_eq!(client.get(&format!("/a/b{}", "/..".repeat(19_000))).status, 404);
     assert_eq!(client.get("/y").text(), "GET /{a} a=\"y\"", "nothing is left of those before");
+    assert_eq!(
+        client.get(&format!("/{}", "%00".repeat(10_000))).text().len(),
+        "GET /{a} a=\"\"".len() + 20_000
+    );
+    let escapes = client.get(&format!("/{}", "%fe".repeat(10_000)));
+    assert_eq!(escapes.text(), format!("GET /{{a}} a={:?}", "%FE".repeat(10_000)));
 }
 
 #[test]
@@ -159,6 +165,16 @@ fn a_tunnel_is_refused_where_nobody_digs_one() {
         serving(Router::new().route(Route::new("CONNECT", "/", |ctx: &mut RequestCtx| ctx.error("no", 403))));
     let reply = running.client().exchange("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n");
     assert_eq!(reply.status, 403);
+    // Whose tunnel it is says the target, and no prefix is behind it.
+    let running = serving(
+        Router::new()
+            .nest("/{all}", |all| all.fallback(tell))
+            .host("h", |h| h.route(Route::new("CONNECT", "/", |ctx: &mut RequestCtx| ctx.error("h", 403)))),
+    );
+    let reply = running.client().exchange("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n");
+    assert_eq!((reply.status, reply.text()), (403, "h"));
+    let reply = running.client().exchange("CONNECT other:443 HTTP/1.1\r\nHost: other:443\r\n\r\n");
+    assert_eq!((reply.status, reply.field("Allow")), (405, Some("OPTIONS, CONNECT")));
 }
 
 #[test]
@@ -189,6 +205,13 @@ fn hosts_have_routes_of_their_own() {
         ("[::1]:80", "/shared", "GET /shared"),
         // The authority of the target counts, whatever the field says.
         ("evil", "http://api.example.org/", "GET api.example.org/"),
+        ("evil", "http://API.example.org:81", "GET api.example.org/"),
+        ("evil", "http://example.org//shared", "GET /shared"),
+        (
+            "evil",
+            "http://t.example.org/%2E/a%2Fb",
+            "GET {tenant}.example.org/{shelf}/{item} tenant=\"t\" shelf=\"a\" item=\"b\"",
+        ),
     ] {
         let field = if target.starts_with('/') { host } else { "evil" };
         let reply = client.exchange(request("GET", target, field));

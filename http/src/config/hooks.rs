@@ -19,15 +19,15 @@ pub(crate) type Expectation<'a> = dyn Fn(&mut RequestCtx) -> u16 + 'a;
 pub(crate) type HeaderReceived<'a> = dyn Fn(&Request) -> RequestConfig + 'a;
 
 /// The same, by its route.
-pub(crate) type RouteConfig = dyn Fn(&RequestCtx) -> RequestConfig + Send + Sync;
+pub(crate) type RouteConfig = dyn Fn(&mut RequestCtx) -> RequestConfig + Send + Sync;
 
 /// The number of a request's route.
 #[cfg(feature = "router")]
-pub(crate) type RouteKey = dyn Fn(&RequestCtx) -> Option<u32> + Send + Sync;
+pub(crate) type RouteKey = dyn Fn(&mut RequestCtx) -> Option<u32> + Send + Sync;
 
 /// What a request's route is called.
 #[cfg(feature = "router")]
-pub(crate) type RouteLabel = dyn Fn(&RequestCtx) -> Option<&'static str> + Send + Sync;
+pub(crate) type RouteLabel = dyn Fn(&mut RequestCtx) -> Option<&'static str> + Send + Sync;
 
 /// What a router says of requests before they are handled. None of it is code of the user's.
 #[cfg(feature = "router")]

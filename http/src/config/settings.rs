@@ -196,7 +196,7 @@ impl Hooks {
     /// The number of the route that a router has found for the request in `ctx`; `None` when that says nothing of
     /// whether it blocks.
     #[inline]
-    pub(crate) fn route_key(&self, ctx: &RequestCtx) -> Option<u32> {
+    pub(crate) fn route_key(&self, ctx: &mut RequestCtx) -> Option<u32> {
         #[cfg(feature = "router")]
         return (self.routes.as_ref()?.key)(ctx);
         #[cfg(not(feature = "router"))]

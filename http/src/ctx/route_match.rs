@@ -1,11 +1,12 @@
 //! What a router has found for a request: which of its routes, and the values of that one's parameters.
 //!
-//! The rule: values are copies, in memory that is used again. So what handlers change in the request does not change
-//! them, and a request costs no memory.
+//! The rule: values are places in a copy of the path, in memory that is used again. So what handlers change in the
+//! request does not change them, and a request costs no memory.
 
 use super::RequestCtx;
 use super::route_urls::{RouteUrls, UrlError};
 use crate::message::request::Request;
+use crate::util::segments::Segments;
 use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,17 +19,19 @@ const KEPT_TEXT_MAX: usize = 4096;
 pub(crate) struct RouteMatch {
     /// A router is answering the request right now.
     is_answering: bool,
+    /// Something was put in here since it was cleared.
+    is_used: bool,
     /// The number of the route in its router.
     pub(crate) number: u32,
     /// What the router is to answer itself.
     pub(crate) own_answer: OwnAnswer,
     /// What `Allow` says then, or where a redirect leads.
     pub(crate) text: String,
+    /// Names, and where the values are in what `path` keeps.
     params: Vec<(&'static str, Range<usize>)>,
-    values: String,
+    /// The path, if there are values in it, and the value of a host's parameter behind it.
+    pub(crate) path: Segments,
     urls: Option<Arc<RouteUrls>>,
-    /// Room for a path in another form.
-    pub(crate) room: String,
 }
 
 /// What a router answers itself.
@@ -46,40 +49,70 @@ pub(crate) enum OwnAnswer {
 }
 
 impl RouteMatch {
+    #[inline]
     pub(super) fn clear(&mut self) {
+        if self.is_used {
+            self.forget();
+        }
+    }
+
+    #[cold]
+    fn forget(&mut self) {
         self.is_answering = false;
+        self.is_used = false;
         self.number = 0;
         self.own_answer = OwnAnswer::NotFound;
         self.params.clear();
-        for text in [&mut self.text, &mut self.values, &mut self.room] {
-            if text.capacity() > KEPT_TEXT_MAX {
-                *text = String::new();
-            }
-            text.clear();
+        if self.text.capacity() > KEPT_TEXT_MAX {
+            self.text = String::new();
+        }
+        self.text.clear();
+        self.path.clear();
+    }
+
+    #[cold]
+    fn set_aside(&mut self) -> Box<Self> {
+        Box::new(mem::take(self))
+    }
+
+    #[cold]
+    fn know_urls(&mut self, urls: &Arc<RouteUrls>) {
+        self.urls = Some(urls.clone());
+    }
+
+    /// Adds the parameters of these names whose values are in the path: `place` says where each is.
+    #[inline]
+    pub(crate) fn push_places(
+        &mut self,
+        names: &[&'static str],
+        place: impl Fn(&Segments, usize) -> Option<Range<usize>>,
+    ) {
+        for (index, name) in names.iter().enumerate() {
+            let Some(place) = place(&self.path, index) else { return };
+            self.params.push((name, place));
         }
     }
 
     /// Adds a parameter.
-    #[inline]
-    pub(crate) fn push(&mut self, name: &'static str, value: &str) {
-        let start = self.values.len();
-        self.values.push_str(value);
-        self.params.push((name, start..self.values.len()));
+    fn push(&mut self, name: &'static str, value: impl IntoIterator<Item = u8>) {
+        self.is_used = true;
+        let place = self.path.append(value);
+        self.params.push((name, place));
     }
 
     /// Adds one whose case does not matter.
     pub(crate) fn push_lowercase(&mut self, name: &'static str, value: &str) {
-        self.push(name, value);
-        if let Some((_, place)) = self.params.last() {
-            if let Some(value) = self.values.get_mut(place.clone()) {
-                value.make_ascii_lowercase();
-            }
-        }
+        self.push(name, value.bytes().map(|byte| byte.to_ascii_lowercase()));
     }
 
     fn value(&self, name: &str) -> Option<&str> {
         let (_, place) = self.params.iter().find(|(known, _)| *known == name)?;
-        self.values.get(place.clone())
+        Some(self.text_at(place))
+    }
+
+    /// A value. Segments of text are text.
+    fn text_at(&self, place: &Range<usize>) -> &str {
+        std::str::from_utf8(self.path.bytes(place.clone())).unwrap_or_default()
     }
 }
 
@@ -109,7 +142,7 @@ impl RequestCtx {
     /// The parameters of the request's route in the order in which they stand in it, the host's first.
     pub fn params(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let found = &self.routed.found;
-        found.params.iter().map(|(name, place)| (*name, found.values.get(place.clone()).unwrap_or_default()))
+        found.params.iter().map(|(name, place)| (*name, found.text_at(place)))
     }
 
     /// The URL of the route that is called `name` in the router that answers the request, with these values for its
@@ -147,7 +180,7 @@ impl RequestCtx {
 impl RequestCtx {
     /// Adds a parameter as a router would have found it.
     pub(crate) fn push_param(&mut self, name: &str, value: &str) {
-        self.routed.found.push(crate::util::intern::intern(name), value);
+        self.routed.found.push(crate::util::intern::intern(name), value.bytes());
     }
 }
 
@@ -157,11 +190,11 @@ impl RequestCtx {
     #[inline]
     pub(crate) fn begin_routing(&mut self, urls: &Arc<RouteUrls>) -> Option<Box<RouteMatch>> {
         let found = &mut self.routed.found;
-        let outer = found.is_answering.then(|| Box::new(mem::take(found)));
+        let outer = if found.is_answering { Some(found.set_aside()) } else { None };
         found.clear();
-        found.is_answering = true;
+        (found.is_answering, found.is_used) = (true, true);
         if !found.urls.as_ref().is_some_and(|known| Arc::ptr_eq(known, urls)) {
-            found.urls = Some(urls.clone());
+            found.know_urls(urls);
         }
         outer
     }
@@ -175,7 +208,17 @@ impl RequestCtx {
         }
     }
 
+    /// Room for the path, for who asks what a router would find.
+    pub(crate) fn request_and_room(&mut self) -> (&Request, &mut Segments) {
+        let found = &mut self.routed.found;
+        // What was found before had its values there.
+        found.clear();
+        found.is_used = true;
+        (&self.request, &mut found.path)
+    }
+
     /// What it has found, to be filled in.
+    #[inline]
     pub(crate) fn request_and_match(&mut self) -> (&Request, &mut RouteMatch) {
         (&self.request, &mut self.routed.found)
     }

@@ -331,11 +331,12 @@ impl<H: Host> Turn<'_, H> {
 
     /// The route of the request in the workspace.
     fn note_route(&mut self) -> RouteHash {
-        let (ctx, predictor) = (&self.work.ctx, &self.engine.dispatch.predictor);
-        let (method, target) = (ctx.request.method_bytes(), ctx.request.request_uri());
-        self.conn.course.route = match self.engine.service.settings.hooks.route_key(ctx) {
+        let (ctx, predictor) = (&mut self.work.ctx, &self.engine.dispatch.predictor);
+        let key = self.engine.service.settings.hooks.route_key(ctx);
+        let method = ctx.request.method_bytes();
+        self.conn.course.route = match key {
             Some(number) => predictor.numbered(method, number),
-            None => predictor.route(method, target),
+            None => predictor.route(method, ctx.request.request_uri()),
         };
         self.conn.course.route
     }

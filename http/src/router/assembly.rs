@@ -68,17 +68,18 @@ impl Assembly {
         let nexts = assembly.group(group, Surroundings::default(), true);
         let Self { hosts, groups, entries, methods, urls, mut problems } = assembly;
         let groups = groups.into_iter().map(|(paths, own)| {
-            let paths = paths.into_trees(&mut problems);
+            let paths = paths.into_tables(&mut problems);
             PrefixGroup { paths, own }
         });
-        let groups = groups.collect();
+        let groups: Vec<PrefixGroup> = groups.collect();
         if !problems.is_empty() {
             return Err(problems);
         }
         let mut allowed_anywhere = String::new();
         write_allow(&mut allowed_anywhere, methods.iter().flat_map(RouteMethods::all));
         let urls = Arc::new(urls);
-        let table = RouteTable { hosts, groups, entries, trailing_slash, allowed_anywhere, urls };
+        let depth = groups.iter().map(|group| group.paths.depth()).max().unwrap_or_default();
+        let table = RouteTable { hosts, groups, entries, depth, trailing_slash, allowed_anywhere, urls };
         Ok((table, wrap_all(Arc::new(GroupEnd { start: 0, nexts }), wraps)))
     }
 

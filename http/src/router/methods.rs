@@ -17,22 +17,22 @@ pub(super) const CONNECT: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MethodKey<'a> {
     Known(usize),
-    Other(&'a str),
+    Other(&'a [u8]),
 }
 
 impl<'a> MethodKey<'a> {
     #[inline]
-    pub(super) fn of(method: &'a str) -> Self {
+    pub(super) fn of(method: &'a [u8]) -> Self {
         match method {
-            "GET" => Self::Known(GET),
-            "HEAD" => Self::Known(HEAD),
-            "POST" => Self::Known(2),
-            "PUT" => Self::Known(3),
-            "PATCH" => Self::Known(4),
-            "DELETE" => Self::Known(5),
-            "OPTIONS" => Self::Known(OPTIONS),
-            "TRACE" => Self::Known(7),
-            "CONNECT" => Self::Known(CONNECT),
+            b"GET" => Self::Known(GET),
+            b"HEAD" => Self::Known(HEAD),
+            b"POST" => Self::Known(2),
+            b"PUT" => Self::Known(3),
+            b"PATCH" => Self::Known(4),
+            b"DELETE" => Self::Known(5),
+            b"OPTIONS" => Self::Known(OPTIONS),
+            b"TRACE" => Self::Known(7),
+            b"CONNECT" => Self::Known(CONNECT),
             other => Self::Other(other),
         }
     }
@@ -115,10 +115,10 @@ pub(super) fn write_allow<'a>(out: &mut String, methods: impl Iterator<Item = &'
     let mut others: Vec<&str> = Vec::new();
     let mut known = [false; KNOWN.len()];
     for method in methods {
-        match MethodKey::of(method) {
-            MethodKey::Known(index) => known[index] = true,
-            MethodKey::Other(name) if !others.contains(&name) => others.push(name),
-            MethodKey::Other(_) => {}
+        match KNOWN.iter().position(|name| *name == method) {
+            Some(index) => known[index] = true,
+            None if !others.contains(&method) => others.push(method),
+            None => {}
         }
     }
     known[OPTIONS] = true;
@@ -139,9 +139,9 @@ mod tests {
     #[test]
     fn the_numbers_of_methods_are_their_places() {
         for (index, name) in KNOWN.iter().enumerate() {
-            assert_eq!(MethodKey::of(name), MethodKey::Known(index));
+            assert_eq!(MethodKey::of(name.as_bytes()), MethodKey::Known(index));
         }
-        assert_eq!(MethodKey::of("get"), MethodKey::Other("get"));
+        assert_eq!(MethodKey::of(b"get"), MethodKey::Other(b"get"));
     }
 
     #[test]

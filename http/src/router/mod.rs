@@ -56,6 +56,8 @@ mod error;
 mod group;
 mod handlers;
 mod hosts;
+mod key_table;
+mod layouts;
 mod methods;
 mod paths;
 mod pattern;

@@ -1,20 +1,20 @@
 //! What is at which path: of a router, of a host, or of a group with a prefix.
 //!
-//! The idea: for each method there is a table of paths without parameters and a tree of the others, so a route for one
-//! method hides none for another. A path that is in the table comes before all that the tree may find. A group with a
-//! prefix is an entry of those around it, and has its own.
+//! The idea: for each method there is a table of paths without parameters, and there are tables of the others, so a
+//! route for one method hides none for another. A path that is in the first comes before all that the others may find.
+//! A group with a prefix is an entry of those around it, and has its own.
 //!
 //! The rule: what is below a group's prefix is looked for in that group alone. So nobody gets past its wrappers, by
 //! whatever method or spelling.
 
+use super::key_table::KeyTable;
+use super::layouts::{Layout, LayoutTables};
 use super::methods::{CONNECT, GET, HEAD, KNOWN, MethodKey, RouteMethods};
 use super::pattern::Pattern;
 use crate::util::hash::hash;
-use matchit::{InsertError, Match, Params};
+use crate::util::segments::Segments;
 use std::array;
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 
 /// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,23 +26,33 @@ pub(super) enum PathEntry {
 }
 
 /// The paths of a method.
-#[derive(Default)]
-struct PathTree {
-    /// Those without parameters. What they are is up to the program, so the hash needs no secret.
-    texts: HashMap<String, PathEntry, BuildHasherDefault<PathHasher>>,
-    others: matchit::Router<PathEntry>,
+#[derive(Debug, Default)]
+pub(super) struct MethodPaths {
+    /// Those without parameters.
+    texts: KeyTable<PathEntry>,
+    /// A bit for each length that one of them has, the last for all that are longer.
+    text_lengths: u64,
+    others: LayoutTables,
 }
-
-#[derive(Default)]
-struct PathHasher(u64);
 
 /// All paths, by method.
 #[derive(Debug, Default)]
-pub(super) struct PathTrees {
-    known: [PathTree; KNOWN.len()],
-    others: Vec<(String, PathTree)>,
+pub(super) struct PathTables {
+    known: [MethodPaths; KNOWN.len()],
+    others: Vec<(String, MethodPaths)>,
     /// For methods that no route names.
-    unnamed: PathTree,
+    unnamed: MethodPaths,
+}
+
+/// A path that is looked for, in any number of tables.
+#[derive(Debug)]
+pub(super) struct PathLook<'a> {
+    path: &'a [u8],
+    segments: &'a mut Segments,
+    /// How many of these have to be known.
+    depth: usize,
+    /// Whether they are those of the path.
+    is_split: bool,
 }
 
 /// What was added, before all of it is known.
@@ -82,31 +92,33 @@ impl PathList {
     }
 
     /// All of it by method; what is wrong is added to `problems`.
-    pub(super) fn into_trees(self, problems: &mut Vec<String>) -> PathTrees {
+    pub(super) fn into_tables(self, problems: &mut Vec<String>) -> PathTables {
         let mut found = Vec::new();
-        let trees = self.trees(&mut found);
+        let tables = self.tables(&mut found);
         for problem in found {
             // Several paths may have the same.
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
         }
-        trees
+        tables
     }
 
-    fn trees(&self, problems: &mut Vec<String>) -> PathTrees {
+    fn tables(&self, problems: &mut Vec<String>) -> PathTables {
         let named = self.0.iter().flat_map(|path| path.methods.others());
         let others: BTreeSet<&str> = named.collect();
-        PathTrees {
-            known: array::from_fn(|index| self.tree(Some(KNOWN[index]), problems)),
-            others: others.iter().map(|name| ((*name).to_owned(), self.tree(Some(name), problems))).collect(),
-            unnamed: self.tree(None, problems),
+        PathTables {
+            known: array::from_fn(|index| self.of_method(Some(KNOWN[index]), problems)),
+            others: others
+                .iter()
+                .map(|name| ((*name).to_owned(), self.of_method(Some(name), problems)))
+                .collect(),
+            unnamed: self.of_method(None, problems),
         }
     }
 
-    /// The tree of a method; `None`: of those that no route names.
-    fn tree(&self, method: Option<&str>, problems: &mut Vec<String>) -> PathTree {
-        let mut tree = PathTree::default();
+    /// The paths of a method; `None`: of those that no route names.
+    fn of_method(&self, method: Option<&str>, problems: &mut Vec<String>) -> MethodPaths {
         let mut by_shape: HashMap<String, &ListedPath> = HashMap::new();
         let mut places: HashMap<String, ParamPlace<'_>> = HashMap::new();
         for claim in [Claim::Named, Claim::ForGet, Claim::ForAny] {
@@ -120,17 +132,14 @@ impl PathList {
                     problems.push(before.is_no_less_than(path));
                     continue;
                 }
-                if let Err(error) = tree.insert(&path.pattern, path.entry) {
-                    problems.push(path.is_wrong(&error.to_string()));
-                }
                 by_shape.insert(shape, path);
             }
         }
-        tree
+        MethodPaths::new(by_shape.values().map(|path| (&path.pattern, path.entry)))
     }
 }
 
-/// What is in one place of a tree, behind the same segments.
+/// What is in one place, behind the same segments.
 #[derive(Default)]
 struct ParamPlace<'a> {
     param: Option<&'a ListedPath>,
@@ -206,84 +215,115 @@ impl ListedPath {
     fn is_no_less_than(&self, other: &Self) -> String {
         format!("the {} and the {} match the same paths, none of them sooner", self.title, other.title)
     }
-
-    fn is_wrong(&self, why: &str) -> String {
-        format!("the {}: {why}", self.title)
-    }
 }
 
-impl PathTrees {
-    /// What requests for `path` with this method lead to, and the values of the parameters on the way there.
+impl PathTables {
+    /// What requests with this method lead to.
     #[inline]
-    pub(super) fn find<'t, 'p>(
-        &'t self,
-        path: &'p str,
-        method: MethodKey<'_>,
-    ) -> Option<(PathEntry, Params<'t, 'p>)> {
-        self.tree(method).find(path)
-    }
-
-    #[inline]
-    fn tree(&self, method: MethodKey<'_>) -> &PathTree {
+    pub(super) fn of_method(&self, method: MethodKey<'_>) -> &MethodPaths {
         match method {
-            MethodKey::Known(index) => &self.known[index % KNOWN.len()],
+            MethodKey::Known(index) => self.known.get(index).unwrap_or(&self.unnamed),
             MethodKey::Other(name) => {
-                let found = self.others.iter().find(|(known, _)| known == name);
-                found.map_or(&self.unnamed, |(_, tree)| tree)
+                let found = self.others.iter().find(|(known, _)| known.as_bytes() == name);
+                found.map_or(&self.unnamed, |(_, paths)| paths)
             }
         }
     }
 
-    /// The methods that have a route at `path`, and each one's route.
-    pub(super) fn routes_at<'t>(&'t self, path: &str) -> impl Iterator<Item = (&'t str, u32)> {
-        let known = KNOWN.iter().copied().zip(&self.known);
-        let others = self.others.iter().map(|(name, tree)| (name.as_str(), tree));
-        known.chain(others).filter_map(move |(name, tree)| match tree.find(path)?.0 {
+    fn by_name(&self) -> impl Iterator<Item = (&str, &MethodPaths)> {
+        let others = self.others.iter().map(|(name, paths)| (name.as_str(), paths));
+        KNOWN.iter().copied().zip(&self.known).chain(others)
+    }
+
+    /// How many segments of a path have to be known.
+    pub(super) fn depth(&self) -> usize {
+        let all = self.by_name().map(|(_, paths)| paths).chain([&self.unnamed]);
+        all.map(|paths| paths.others.depth()).max().unwrap_or_default()
+    }
+
+    /// The methods that have a route at the path, and each one's route.
+    pub(super) fn routes_at<'t>(&'t self, look: &mut PathLook<'_>) -> impl Iterator<Item = (&'t str, u32)> {
+        self.by_name().filter_map(|(name, paths)| match paths.find(look)?.0 {
             PathEntry::Route(number) => Some((name, number)),
             PathEntry::Group(_) => None,
         })
     }
 }
 
-impl PathTree {
-    fn insert(&mut self, pattern: &Pattern, entry: PathEntry) -> Result<(), InsertError> {
-        match pattern.text() {
-            Some(text) => {
-                self.texts.insert(text, entry);
-                Ok(())
+impl MethodPaths {
+    fn new<'a>(paths: impl Iterator<Item = (&'a Pattern, PathEntry)>) -> Self {
+        let (mut texts, mut text_lengths, mut others) = (Vec::new(), 0, Vec::new());
+        for (pattern, entry) in paths {
+            match pattern.text().map(String::into_bytes) {
+                Some(text) => {
+                    text_lengths |= length_bit(&text);
+                    texts.push((text_key(&text), text, entry));
+                }
+                None => others.push((pattern, entry)),
             }
-            None => self.others.insert(pattern.to_string(), entry),
+        }
+        Self { texts: KeyTable::new(texts), text_lengths, others: LayoutTables::new(&others) }
+    }
+
+    /// What the path leads to, and where values are in it.
+    #[inline]
+    pub(super) fn find(&self, look: &mut PathLook<'_>) -> Option<(PathEntry, Option<&Layout>)> {
+        match self.text(look) {
+            Some(entry) => Some((entry, None)),
+            None => self.pattern(look),
         }
     }
 
+    /// The same, of paths without parameters, which come first.
     #[inline]
-    fn find<'t, 'p>(&'t self, path: &'p str) -> Option<(PathEntry, Params<'t, 'p>)> {
-        if let Some(entry) = self.texts.get(path) {
-            return Some((*entry, Params::default()));
+    pub(super) fn text(&self, look: &PathLook<'_>) -> Option<PathEntry> {
+        // Of paths with parameters many are of a length that no text has, and need not be hashed.
+        if self.text_lengths & length_bit(look.path) == 0 {
+            return None;
         }
-        let Match { value, params } = self.others.at(path).ok()?;
-        Some((*value, params))
+        self.texts.find(text_key(look.path), |text| text == look.path).copied()
+    }
+
+    /// The same, of those with parameters.
+    pub(super) fn pattern(&self, look: &mut PathLook<'_>) -> Option<(PathEntry, Option<&Layout>)> {
+        if self.others.is_empty() {
+            return None;
+        }
+        let (entry, layout) = self.others.find(look.segments())?;
+        Some((entry, Some(layout)))
     }
 }
 
-impl fmt::Debug for PathTree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PathTree").field("texts", &self.texts).finish_non_exhaustive()
-    }
+/// The number of a path without parameters. What is in a table is up to the program, so the hash needs no secret.
+#[inline]
+fn text_key(path: &[u8]) -> u64 {
+    hash(0, path)
 }
 
-impl Hasher for PathHasher {
+#[inline]
+fn length_bit(path: &[u8]) -> u64 {
+    1 << path.len().min(63)
+}
+
+impl<'a> PathLook<'a> {
+    /// A look for `path`, whose segments are put into `segments` if somebody wants to know them, but no more than
+    /// `depth`.
     #[inline]
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = hash(self.0, bytes);
+    pub(super) fn new(path: &'a [u8], segments: &'a mut Segments, depth: usize) -> Self {
+        Self { path, segments, depth, is_split: false }
     }
 
-    /// What ends a text.
-    #[inline]
-    fn write_u8(&mut self, _: u8) {}
+    /// The path, and where its segments are kept.
+    pub(super) fn into_parts(self) -> (&'a [u8], &'a mut Segments) {
+        (self.path, self.segments)
+    }
 
     #[inline]
-    fn finish(&self) -> u64 {
-        self.0
+    pub(super) fn segments(&mut self) -> &Segments {
+        if !self.is_split {
+            self.segments.split(self.path, self.depth);
+            self.is_split = true;
+        }
+        self.segments
     }
 }

@@ -8,8 +8,6 @@ use crate::util::intern::intern;
 use crate::util::percent::append_encoded;
 use std::fmt;
 
-/// Parameters in a pattern; `matchit` numbers them by letters.
-const PARAMS_MAX: usize = 24;
 /// What all that is left is called where nobody asks for it.
 const BELOW: &str = "below";
 
@@ -47,9 +45,6 @@ impl Pattern {
         for (index, segment) in path.split('/').enumerate() {
             let is_last = index + 1 == count;
             parsed.push(segment, is_last)?;
-        }
-        if parsed.names.len() > PARAMS_MAX {
-            return Err(format!("it has more than {PARAMS_MAX} parameters"));
         }
         Ok(parsed)
     }
@@ -308,9 +303,6 @@ mod tests {
             let problem = Pattern::parse(pattern).expect_err(pattern);
             assert!(problem.contains(words), "{pattern}: {problem}");
         }
-        let many = |count: usize| (0..count).map(|number| format!("/{{p{number}}}")).collect::<String>();
-        assert!(Pattern::parse(&many(PARAMS_MAX)).is_ok());
-        assert!(Pattern::parse(&many(PARAMS_MAX + 1)).is_err());
     }
 
     #[test]

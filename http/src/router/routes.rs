@@ -59,10 +59,11 @@ impl Routes {
         RouteHooks {
             label: Arc::new({
                 let labelled = self.clone();
-                move |ctx: &RequestCtx| labelled.0.table.label(ctx)
+                move |ctx: &mut RequestCtx| labelled.0.table.label(ctx)
             }),
-            key: Arc::new(move |ctx: &RequestCtx| keyed.0.table.key(ctx)),
-            config: has_config.then(|| Arc::new(move |ctx: &RequestCtx| configured.0.table.config(ctx)) as _),
+            key: Arc::new(move |ctx: &mut RequestCtx| keyed.0.table.key(ctx)),
+            config: has_config
+                .then(|| Arc::new(move |ctx: &mut RequestCtx| configured.0.table.config(ctx)) as _),
         }
     }
 }

@@ -4,15 +4,16 @@
 //! asked as often as somebody wants to know.
 
 use super::hosts::{FoundHost, Hosts};
+use super::layouts::Layout;
 use super::methods::{MethodKey, write_allow};
-use super::paths::{PathEntry, PathTrees};
+use super::paths::{PathEntry, PathLook, PathTables};
 use super::pattern::SEGMENT;
 use super::trailing_slash::TrailingSlash;
 use crate::config::request_config::RequestConfig;
 use crate::ctx::{OwnAnswer, RequestCtx, RouteMatch, RouteUrls};
 use crate::message::request::Request;
 use crate::util::percent;
-use matchit::Params;
+use crate::util::segments::Segments;
 use std::mem;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(super) struct RouteTable {
     pub(super) groups: Vec<PrefixGroup>,
     /// By number. The first is what the router answers itself.
     pub(super) entries: Vec<RouteEntry>,
+    /// How many segments of a path have to be known.
+    pub(super) depth: usize,
     pub(super) trailing_slash: TrailingSlash,
     /// The methods that have a route somewhere, as an `Allow` has them.
     pub(super) allowed_anywhere: String,
@@ -33,7 +36,7 @@ pub(super) struct RouteTable {
 /// A group that answers for all paths of a host, or for all below a prefix.
 #[derive(Debug, Default)]
 pub(super) struct PrefixGroup {
-    pub(super) paths: PathTrees,
+    pub(super) paths: PathTables,
     /// The number of what it answers itself.
     pub(super) own: u32,
 }
@@ -58,8 +61,8 @@ pub(super) struct RouteEntry {
 }
 
 /// What a request is for.
-#[derive(Debug, Default)]
-struct Resolved<'t, 'p> {
+#[derive(Clone, Copy, Debug, Default)]
+struct Resolved<'t> {
     /// Who answers.
     number: u32,
     /// What is answered, if that is a router's own.
@@ -68,197 +71,226 @@ struct Resolved<'t, 'p> {
     about: u32,
     /// The group whose methods are told; `None`: those of all are.
     group: Option<usize>,
-    /// Values of the parameters of who answers.
-    params: Params<'t, 'p>,
+    /// Where the parameters of who answers are; `None`: there are none.
+    layout: Option<&'t Layout>,
 }
 
-/// Where the search for a path has ended.
-enum Ended<'t, 'p> {
-    AtRoute(u32, Params<'t, 'p>),
+/// Where the search for a path has ended; with where values are in it.
+#[derive(Clone, Copy)]
+enum Ended<'t> {
+    AtRoute(u32, Option<&'t Layout>),
     /// In this group, which has no such route; the values are those of its prefix.
-    InGroup(usize, Params<'t, 'p>),
+    InGroup(usize, Option<&'t Layout>),
 }
 
 impl RouteTable {
     /// Finds the route of the request in `ctx`, and puts it there.
     #[inline]
     pub(super) fn route(&self, ctx: &mut RequestCtx) {
-        let label = if self.hosts.is_empty() {
+        let about = if self.hosts.is_empty() {
             let (request, found) = ctx.request_and_match();
             self.fill(request, None, found)
         } else {
             // The host is the context's to know.
             let mut found = mem::take(ctx.request_and_match().1);
-            let label = self.fill(&ctx.request, self.hosts.find(ctx.host()), &mut found);
+            let about = self.fill(&ctx.request, self.hosts.find(ctx.host()), &mut found);
             *ctx.request_and_match().1 = found;
-            label
+            about
         };
+        let label = self.entries[about as usize].label;
         if !label.is_empty() {
             ctx.set_route(label);
         }
     }
 
+    /// Says in `found` what is found; returns what it is about.
     #[inline]
-    fn fill(&self, request: &Request, host: Option<FoundHost<'_>>, found: &mut RouteMatch) -> &'static str {
-        let mut room = mem::take(&mut found.room);
-        let resolved = self.resolve(request, host.map_or(0, |host| host.number), &mut room);
-        match resolved.own {
-            OwnAnswer::NotFound => {}
-            OwnAnswer::Redirect => write_other_form(&mut found.text, request),
-            OwnAnswer::NotAllowed | OwnAnswer::Options => {
-                self.write_methods(&mut found.text, &resolved, request.path());
-            }
-        }
+    fn fill(&self, request: &Request, host: Option<FoundHost<'_>>, found: &mut RouteMatch) -> u32 {
+        let resolved = self.resolve(request, host.map_or(0, |host| host.number), &mut found.path);
         found.number = resolved.number;
         found.own_answer = resolved.own;
+        if resolved.own != OwnAnswer::NotFound {
+            self.write_own(&mut found.text, &resolved, request);
+        }
         let entry = &self.entries[resolved.number as usize];
         if let (Some(name), Some(host)) = (entry.host_label, host) {
             found.push_lowercase(name, host.label.unwrap_or_default());
         }
-        for (&name, (_, value)) in entry.params.iter().zip(resolved.params.iter()) {
-            found.push(name, value);
+        if let Some(layout) = resolved.layout {
+            found.push_places(&entry.params, |path, index| layout.value(path, index));
         }
-        let label = self.entries[resolved.about as usize].label;
-        found.room = room;
-        label
+        resolved.about
     }
 
     /// What tells apart the routes that block: the number of the route that is found; `None`, where the path says more.
-    pub(super) fn key(&self, ctx: &RequestCtx) -> Option<u32> {
-        self.asked(ctx, |resolved| {
-            let has_rest = self.entries[resolved.number as usize].has_rest;
-            (!has_rest).then_some(resolved.number)
-        })
+    pub(super) fn key(&self, ctx: &mut RequestCtx) -> Option<u32> {
+        let number = self.asked(ctx).number;
+        (!self.entries[number as usize].has_rest).then_some(number)
     }
 
     /// What is different for the request, of which only the head is there.
-    pub(super) fn config(&self, ctx: &RequestCtx) -> RequestConfig {
-        self.asked(ctx, |resolved| self.entries[resolved.number as usize].config)
+    pub(super) fn config(&self, ctx: &mut RequestCtx) -> RequestConfig {
+        self.entries[self.asked(ctx).number as usize].config
     }
 
     /// What the route of the request is called.
-    pub(super) fn label(&self, ctx: &RequestCtx) -> Option<&'static str> {
-        let label = self.asked(ctx, |resolved| self.entries[resolved.about as usize].label);
+    pub(super) fn label(&self, ctx: &mut RequestCtx) -> Option<&'static str> {
+        let label = self.entries[self.asked(ctx).about as usize].label;
         (!label.is_empty()).then_some(label)
     }
 
-    fn asked<R>(&self, ctx: &RequestCtx, look: impl FnOnce(&Resolved<'_, '_>) -> R) -> R {
+    /// What the request in `ctx` is for, which no router answers yet.
+    fn asked(&self, ctx: &mut RequestCtx) -> Resolved<'_> {
         let host = if self.hosts.is_empty() { None } else { self.hosts.find(ctx.host()) };
-        look(&self.resolve(&ctx.request, host.map_or(0, |host| host.number), &mut String::new()))
+        let host = host.map_or(0, |host| host.number);
+        let (request, room) = ctx.request_and_room();
+        self.resolve(request, host, room)
     }
 
-    /// What a request is for. `room` is for another form of its path.
+    /// What a request is for. The path whose values it has is in `room` then, if it has any.
     #[inline]
-    fn resolve<'t, 'p>(
+    fn resolve(&self, request: &Request, host: usize, room: &mut Segments) -> Resolved<'_> {
+        let (method, path) = request.method_and_path();
+        let method = MethodKey::of(method);
+        let look = PathLook::new(path, room, self.depth);
+        match self.groups[host].paths.of_method(method).text(&look) {
+            Some(PathEntry::Route(number)) => Resolved { number, about: number, ..Resolved::default() },
+            entry => self.resolve_further(request, method, host, look, entry),
+        }
+    }
+
+    /// The same, where the path is not that of a route without parameters, but perhaps that of another `entry`.
+    #[inline(never)]
+    fn resolve_further<'t>(
         &'t self,
-        request: &'p Request,
+        request: &Request,
+        method: MethodKey<'_>,
         host: usize,
-        room: &'p mut String,
-    ) -> Resolved<'t, 'p> {
-        let method = MethodKey::of(request.method());
-        let path = request.path();
-        if path == "/*" && request.request_uri() == b"*" {
+        mut look: PathLook<'_>,
+        entry: Option<PathEntry>,
+    ) -> Resolved<'t> {
+        if request.request_uri() == b"*" {
             // It is about the server, not about a path (RFC 9110 9.3.7).
             return self.about_the_host(host, refusal(method));
         }
-        match self.search(path, method, host) {
-            Ended::AtRoute(number, params) => {
-                Resolved { number, about: number, params, ..Resolved::default() }
+        let found = match entry {
+            Some(entry) => Some((entry, None)),
+            None => self.groups[host].paths.of_method(method).pattern(&mut look),
+        };
+        match self.search(found, &mut look, method, host) {
+            Ended::AtRoute(number, layout) => {
+                Resolved { number, about: number, layout, ..Resolved::default() }
             }
             // Nor has this a path.
             Ended::InGroup(..) if method.is_connect() => self.about_the_host(host, OwnAnswer::NotAllowed),
-            Ended::InGroup(group, params) => {
-                let missed = Missed { request, method, host, group, params };
-                self.resolve_miss(missed, room)
+            Ended::InGroup(group, layout) => {
+                self.resolve_miss(Missed { request, method, host, group, layout }, look)
             }
         }
     }
 
     /// An answer that is about no path.
-    fn about_the_host<'t, 'p>(&'t self, host: usize, own: OwnAnswer) -> Resolved<'t, 'p> {
+    fn about_the_host(&self, host: usize, own: OwnAnswer) -> Resolved<'_> {
         let number = self.groups[host].own;
-        Resolved { number, own, about: number, group: None, params: Params::default() }
+        Resolved { number, own, about: number, ..Resolved::default() }
     }
 
-    /// Goes from group to group until there is a route, or none.
+    /// Goes from what was found first for a host from group to group, until there is a route, or none.
     #[inline]
-    fn search<'t, 'p>(&'t self, path: &'p str, method: MethodKey<'_>, host: usize) -> Ended<'t, 'p> {
-        let mut group = host;
-        let mut passed = Params::default();
+    fn search<'t>(
+        &'t self,
+        found: Option<(PathEntry, Option<&'t Layout>)>,
+        look: &mut PathLook<'_>,
+        method: MethodKey<'_>,
+        host: usize,
+    ) -> Ended<'t> {
+        let (mut found, mut group, mut passed) = (found, host, None);
         loop {
-            match self.groups[group].paths.find(path, method) {
-                Some((PathEntry::Route(number), params)) => return Ended::AtRoute(number, params),
+            match found {
+                Some((PathEntry::Route(number), layout)) => return Ended::AtRoute(number, layout),
                 // A group in a group has a higher number, so this has an end.
-                Some((PathEntry::Group(inner), params)) => (group, passed) = (inner as usize, params),
+                Some((PathEntry::Group(inner), layout)) => (group, passed) = (inner as usize, layout),
                 None => return Ended::InGroup(group, passed),
             }
+            found = self.groups[group].paths.of_method(method).find(look);
         }
+    }
+
+    /// The first route of the group at the path, whatever its method.
+    fn first_at(&self, group: usize, look: &mut PathLook<'_>) -> Option<u32> {
+        self.groups[group].paths.routes_at(look).next().map(|(_, number)| number)
     }
 
     /// What is answered when no route has the path and the method.
     #[cold]
-    fn resolve_miss<'t, 'p>(&'t self, missed: Missed<'t, 'p>, room: &'p mut String) -> Resolved<'t, 'p> {
-        let Missed { request, method, host, group, params } = missed;
-        let path = request.path();
-        write_other_path(room, path);
-        let other: &'p str = room;
-        let first_at = |group: usize, path| self.groups[group].paths.routes_at(path).next();
+    fn resolve_miss<'t>(&'t self, missed: Missed<'_, 't>, mut look: PathLook<'_>) -> Resolved<'t> {
+        let Missed { request, method, host, group, layout } = missed;
+        let at_path = self.first_at(group, &mut look);
         // Whoever refuses knows the parameters of its prefix, which stand before all others.
-        let answer = |group: usize, about: u32, own, params| {
+        let answer = |group: usize, about: u32, own, layout| {
             let number = self.entries[about as usize].own;
-            Resolved { number, own, about, group: Some(group), params }
-        };
-        let by_other = match self.trailing_slash {
-            TrailingSlash::Strict => None,
-            TrailingSlash::Redirect | TrailingSlash::Ignore => Some(self.search(other, method, host)),
+            Resolved { number, own, about, group: Some(group), layout }
         };
         let ignores = self.trailing_slash == TrailingSlash::Ignore;
-        match by_other {
-            Some(Ended::AtRoute(number, params)) if ignores => {
-                return Resolved { number, about: number, params, ..Resolved::default() };
-            }
-            _ if first_at(group, path).is_some() => {}
-            Some(Ended::InGroup(group, params)) if ignores => {
-                if let Some((_, about)) = first_at(group, other) {
-                    return answer(group, about, refusal(method), params);
+        if ignores || self.trailing_slash == TrailingSlash::Redirect && at_path.is_none() {
+            let (path, room) = look.into_parts();
+            let other = other_path(path);
+            let mut look = PathLook::new(&other, room, self.depth);
+            let found = self.groups[host].paths.of_method(method).find(&mut look);
+            match self.search(found, &mut look, method, host) {
+                Ended::AtRoute(number, layout) if ignores => {
+                    return Resolved { number, about: number, layout, ..Resolved::default() };
                 }
+                Ended::InGroup(group, layout) if ignores && at_path.is_none() => {
+                    if let Some(about) = self.first_at(group, &mut look) {
+                        return answer(group, about, refusal(method), layout);
+                    }
+                }
+                Ended::AtRoute(about, _) if !ignores && is_text(request) => {
+                    room.split(path, self.depth);
+                    return answer(group, about, OwnAnswer::Redirect, layout);
+                }
+                _ => {}
             }
-            Some(Ended::AtRoute(number, params)) if is_text(request) => {
-                return answer(group, number, OwnAnswer::Redirect, params);
-            }
-            _ => {}
+            room.split(path, self.depth);
         }
-        match first_at(group, path) {
-            Some((_, about)) => answer(group, about, refusal(method), params),
+        match at_path {
+            Some(about) => answer(group, about, refusal(method), layout),
             None => {
                 let number = self.groups[group].own;
-                Resolved { number, about: number, params, ..Resolved::default() }
+                Resolved { number, about: number, layout, ..Resolved::default() }
             }
         }
     }
 
-    /// Writes which methods are answered into `text`.
+    /// Writes what the router's own answer says: which methods there are, or where the other form of the path is.
     #[cold]
-    fn write_methods(&self, text: &mut String, resolved: &Resolved<'_, '_>, path: &str) {
-        let Some(group) = resolved.group else {
+    fn write_own(&self, text: &mut String, resolved: &Resolved<'_>, request: &Request) {
+        let Resolved { own, group, .. } = *resolved;
+        if own == OwnAnswer::Redirect {
+            return write_other_form(text, request);
+        }
+        let Some(group) = group else {
             return text.clone_from(&self.allowed_anywhere);
         };
-        let mut other = String::new();
-        if self.trailing_slash == TrailingSlash::Ignore {
-            write_other_path(&mut other, path);
-        }
         let paths = &self.groups[group].paths;
-        write_allow(text, paths.routes_at(path).chain(paths.routes_at(&other)).map(|(method, _)| method));
+        let (mut room, mut other_room) = (Segments::default(), Segments::default());
+        let path = request.path().as_bytes();
+        let other = if self.trailing_slash == TrailingSlash::Ignore { other_path(path) } else { Vec::new() };
+        let mut look = PathLook::new(path, &mut room, self.depth);
+        let mut other_look = PathLook::new(&other, &mut other_room, self.depth);
+        let at_both = paths.routes_at(&mut look).chain(paths.routes_at(&mut other_look));
+        write_allow(text, at_both.map(|(method, _)| method));
     }
 }
 
 /// A search that has ended without a route.
-struct Missed<'t, 'p> {
-    request: &'p Request,
-    method: MethodKey<'p>,
+struct Missed<'a, 't> {
+    request: &'a Request,
+    method: MethodKey<'a>,
     host: usize,
     group: usize,
-    params: Params<'t, 'p>,
+    layout: Option<&'t Layout>,
 }
 
 fn refusal(method: MethodKey<'_>) -> OwnAnswer {
@@ -273,28 +305,22 @@ fn is_text(request: &Request) -> bool {
     std::str::from_utf8(&decoded).is_ok()
 }
 
-/// Writes the path with a slash more, or less, at its end.
-fn write_other_path(out: &mut String, path: &str) {
-    out.clear();
-    match path.strip_suffix('/') {
-        Some(shorter) => out.push_str(shorter),
-        None => {
-            out.push_str(path);
-            out.push('/');
-        }
+/// The path with a slash more, or less, at its end.
+fn other_path(path: &[u8]) -> Vec<u8> {
+    match path.strip_suffix(b"/") {
+        Some(shorter) => shorter.to_vec(),
+        None => [path, b"/"].concat(),
     }
 }
 
-/// The same, encoded, and the query behind it.
-#[cold]
+/// Writes the same, encoded, and the query behind it.
 fn write_other_form(text: &mut String, request: &Request) {
-    let mut other = String::new();
-    write_other_path(&mut other, request.path());
+    let other = other_path(request.path().as_bytes());
     let mut location = Vec::with_capacity(other.len());
     // In its normal form the path has no empty segment but a last one, so this leads to no other host.
-    for segment in other.split('/').skip(1) {
+    for segment in other.split(|byte| *byte == b'/').skip(1) {
         location.push(b'/');
-        percent::append_encoded(&mut location, segment.as_bytes(), &SEGMENT);
+        percent::append_encoded(&mut location, segment, &SEGMENT);
     }
     text.clear();
     // All that was appended is ASCII.

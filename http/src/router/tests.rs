@@ -103,7 +103,7 @@ proptest! {
             .unwrap();
         let Ok(request) = Request::new("GET", &path) else { return Ok(()) };
         let mut ctx = RequestCtx::for_request(request, None);
-        let expected = (routes.hooks().label)(&ctx);
+        let expected = (routes.hooks().label)(&mut ctx);
         routes.handle(&mut ctx);
         prop_assert_eq!(ctx.route(), expected);
         for (_, value) in ctx.params() {
@@ -160,6 +160,28 @@ proptest! {
             (200, format!("{pattern} {}", params.join(" ")))
         });
         let found = answered(&router_of(&known).build().unwrap(), "GET", &path);
+        prop_assert_eq!(found, expected.unwrap_or((404, "404 Page not found".to_owned())));
+    }
+
+    /// `matchit`, which others use, finds the same: the same one of those that it takes, with the same values.
+    #[test]
+    fn another_router_finds_the_same(patterns in patterns(), path in "(/[ab\u{e4}\u{f6}]{0,3}){1,5}") {
+        let mut other = matchit::Router::new();
+        let mut router = Router::new();
+        let mut known: Vec<&String> = Vec::new();
+        for pattern in &patterns {
+            if !known.iter().any(|before| conflict(before, pattern)) {
+                known.push(pattern);
+                prop_assert!(other.insert(pattern.clone(), pattern).is_ok(), "{:?}", known);
+                router = router.get(pattern.clone(), tell);
+            }
+        }
+        let request = Request::new("GET", &path).unwrap();
+        let expected = other.at(request.path()).ok().map(|found| {
+            let params: Vec<String> = found.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            (200, format!("{} {}", found.value, params.join(" ")))
+        });
+        let found = answered(&router.build().unwrap(), "GET", &path);
         prop_assert_eq!(found, expected.unwrap_or((404, "404 Page not found".to_owned())));
     }
 
@@ -399,6 +421,51 @@ fn routers_in_routers_leave_what_the_outer_one_has_found() {
     let mut ctx = RequestCtx::for_request(Request::new("GET", "/1/x").unwrap(), None);
     routes.handle(&mut ctx);
     assert_eq!((ctx.param("a"), ctx.param("b")), (Some("1"), None));
+}
+
+#[test]
+fn any_number_of_parameters_in_any_place() {
+    let names = |count: usize| (0..count).map(|number| format!("p{number}")).collect::<Vec<_>>();
+    let pattern = |count| names(count).iter().map(|name| format!("/{{{name}}}/x")).collect::<String>();
+    let counts = [1, 2, 3, 4, 30, 200];
+    let add = |router: Router, count: &usize| router.get(pattern(*count), tell);
+    let routes = counts.iter().fold(Router::new(), add).get("/{a}/{*rest}", tell).build().unwrap();
+    for count in counts {
+        let params: Vec<String> = names(count).iter().map(|name| format!("{name}=v-{name}")).collect();
+        let path: String = names(count).iter().map(|name| format!("/v-{name}/x")).collect();
+        assert_eq!(answered(&routes, "GET", &path).1, format!("{} {}", pattern(count), params.join(" ")));
+    }
+    // All of them are tried, and the one for what is left is not too short for any path.
+    let path = "/y/x".repeat(199) + "/y/y";
+    assert_eq!(answered(&routes, "GET", &path).1, format!("/{{a}}/{{*rest}} a=y rest={}", &path[3..]));
+    let path = "/y/x".repeat(2_000);
+    assert_eq!(answered(&routes, "GET", &path).1, format!("/{{a}}/{{*rest}} a=y rest={}", &path[3..]));
+}
+
+/// What is asked before a handler runs leaves nothing to it, and what a router has found nothing to who asks again.
+#[test]
+fn whoever_asks_for_a_route_takes_no_parameters_along() {
+    let routes = Router::new()
+        .get("/{a}/{b}", tell)
+        .host("{tenant}.org", |group| group.get("/{*rest}", tell).get("/text", tell))
+        .build()
+        .unwrap();
+    let hooks = routes.hooks();
+    for (target, label, body) in [
+        ("/1/2", "/{a}/{b}", "/{a}/{b} a=1 b=2"),
+        ("http://T.org/1/2", "{tenant}.org/{*rest}", "{tenant}.org/{*rest} tenant=t rest=1/2"),
+        ("http://longer.org/text", "{tenant}.org/text", "{tenant}.org/text tenant=longer"),
+    ] {
+        let mut ctx = RequestCtx::for_request(Request::new("GET", target).unwrap(), None);
+        for _ in 0..2 {
+            assert_eq!((hooks.label)(&mut ctx), Some(label));
+            assert_eq!((hooks.key)(&mut ctx).is_none(), label.ends_with("{*rest}"));
+            assert_eq!(ctx.params().next(), None);
+            ctx.response.clear();
+            routes.handle(&mut ctx);
+            assert_eq!(ctx.response.body(), body.as_bytes());
+        }
+    }
 }
 
 #[test]

@@ -11,13 +11,19 @@ pub(crate) fn hash(seed: u64, bytes: &[u8]) -> u64 {
         let product = (hash ^ word).wrapping_mul(ODD);
         product ^ product >> 29
     };
-    let mut chunks = bytes.chunks_exact(8);
-    let mut hash = seed;
-    for chunk in &mut chunks {
-        hash = mix(hash, u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
-    }
-    let rest = chunks.remainder().iter().fold(1, |word, byte| word << 8 | u64::from(*byte));
-    mix(mix(hash, rest), bytes.len() as u64)
+    let mut hash = seed ^ (bytes.len() as u64).wrapping_mul(ODD);
+    let rest = if let Some(last) = bytes.last_chunk() {
+        for chunk in bytes.chunks_exact(8) {
+            hash = mix(hash, u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
+        }
+        // Some of them for the second time, which costs less than to look at each of the others.
+        u64::from_le_bytes(*last)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+    } else {
+        bytes.iter().fold(1, |word, byte| word << 8 | u64::from(*byte))
+    };
+    mix(hash, rest)
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub(crate) mod panic;
 pub(crate) mod path;
 pub(crate) mod pattern;
 pub(crate) mod percent;
+#[cfg(feature = "router")]
+pub(crate) mod segments;
 pub(crate) mod seldom;
 pub(crate) mod span;
 #[cfg(feature = "testing")]

@@ -156,6 +156,18 @@ impl Request {
         }
     }
 
+    /// The method and the [`path`](Self::path), as bytes of which nobody has to know whether they are text.
+    #[cfg(feature = "router")]
+    #[inline]
+    pub(crate) fn method_and_path(&self) -> (&[u8], &[u8]) {
+        let (head, line) = match &self.edits {
+            Some(edits) => (&edits.head, self.line()),
+            None => (&self.found.head, self.input.unread()),
+        };
+        let path = if head.path_is_plain { head.path.within(line) } else { self.path.as_bytes() };
+        (head.method.within(line), path)
+    }
+
     /// The [`path`](Self::path) as it was sent, with its escapes.
     #[cfg(any(feature = "fs", feature = "router"))]
     pub(crate) fn raw_path(&self) -> &[u8] {
