@@ -7,31 +7,30 @@
 //! The rule: a search takes no memory, and never more looks than the program has layouts, whatever the path.
 
 use super::key_table::KeyTable;
-use super::paths::PathEntry;
 use super::pattern::{Pattern, PatternSegment};
 use crate::util::segments::Segments;
 use std::ops::Range;
 
 /// Patterns with parameters.
-#[derive(Debug, Default)]
-pub(super) struct LayoutTables {
+#[derive(Debug)]
+pub(super) struct LayoutTables<T> {
     /// The most particular first: judged from the front, text comes before a parameter, and that before all that is
     /// left.
-    tables: Vec<LayoutTable>,
+    tables: Vec<LayoutTable<T>>,
     /// By number of segments, which of the tables. The last is for all longer paths.
     by_count: Vec<Vec<usize>>,
 }
 
 /// Patterns of one layout, by their texts.
 #[derive(Debug)]
-struct LayoutTable {
-    layout: Layout,
-    entries: KeyTable<PathEntry>,
+struct LayoutTable<T> {
+    layout: ParamLayout,
+    entries: KeyTable<T>,
 }
 
 /// Where a pattern has its parameters.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct ParamLayout {
     /// Which of its segments are parameters.
     params: Vec<usize>,
     /// How many segments it has before all that is left, or at all.
@@ -39,13 +38,13 @@ pub(super) struct Layout {
     has_rest: bool,
 }
 
-impl LayoutTables {
-    pub(super) fn new(patterns: &[(&Pattern, PathEntry)]) -> Self {
-        let mut sorted: Vec<(Vec<u8>, &Pattern, PathEntry)> =
+impl<T: Copy> LayoutTables<T> {
+    pub(super) fn new(patterns: &[(&Pattern, T)]) -> Self {
+        let mut sorted: Vec<(Vec<u8>, &Pattern, T)> =
             patterns.iter().map(|(pattern, entry)| (ranks(pattern), *pattern, *entry)).collect();
         sorted.sort_by(|(one, ..), (other, ..)| one.cmp(other));
         let of_layouts = sorted.chunk_by(|(one, ..), (other, ..)| one == other);
-        let tables: Vec<LayoutTable> = of_layouts.filter_map(LayoutTable::of).collect();
+        let tables: Vec<LayoutTable<T>> = of_layouts.filter_map(LayoutTable::of).collect();
         let longest = tables.iter().map(|table| table.layout.segments()).max();
         let fitting = |count: usize| {
             let all = tables.iter().enumerate();
@@ -66,7 +65,7 @@ impl LayoutTables {
 
     /// The most particular pattern that the path matches.
     #[inline]
-    pub(super) fn find(&self, segments: &Segments) -> Option<(PathEntry, &Layout)> {
+    pub(super) fn find(&self, segments: &Segments) -> Option<(T, &ParamLayout)> {
         let which = self.by_count.get(segments.count().min(self.depth()))?;
         which.iter().find_map(|index| {
             let LayoutTable { layout, entries } = self.tables.get(*index)?;
@@ -76,11 +75,18 @@ impl LayoutTables {
     }
 }
 
-impl LayoutTable {
+/// None.
+impl<T> Default for LayoutTables<T> {
+    fn default() -> Self {
+        Self { tables: Vec::new(), by_count: Vec::new() }
+    }
+}
+
+impl<T: Copy> LayoutTable<T> {
     /// That of patterns of the same layout; `None` without any.
-    fn of(patterns: &[(Vec<u8>, &Pattern, PathEntry)]) -> Option<Self> {
-        let layout = Layout::of(patterns.first()?.1);
-        let entry_of = |(_, pattern, entry): &(Vec<u8>, &Pattern, PathEntry)| {
+    fn of(patterns: &[(Vec<u8>, &Pattern, T)]) -> Option<Self> {
+        let layout = ParamLayout::of(patterns.first()?.1);
+        let entry_of = |(_, pattern, entry): &(Vec<u8>, &Pattern, T)| {
             let text = text_of(pattern);
             let mut segments = Segments::default();
             segments.split(&text, usize::MAX);
@@ -91,7 +97,7 @@ impl LayoutTable {
     }
 }
 
-impl Layout {
+impl ParamLayout {
     fn of(pattern: &Pattern) -> Self {
         let has_rest = pattern.has_rest();
         let all = pattern.segments.iter().enumerate();

@@ -8,7 +8,7 @@
 //! whatever method or spelling.
 
 use super::key_table::KeyTable;
-use super::layouts::{Layout, LayoutTables};
+use super::layouts::{LayoutTables, ParamLayout};
 use super::methods::{CONNECT, GET, HEAD, KNOWN, MethodKey, RouteMethods};
 use super::pattern::Pattern;
 use crate::util::hash::hash;
@@ -32,7 +32,7 @@ pub(super) struct MethodPaths {
     texts: KeyTable<PathEntry>,
     /// A bit for each length that one of them has, the last for all that are longer.
     text_lengths: u64,
-    others: LayoutTables,
+    others: LayoutTables<PathEntry>,
 }
 
 /// All paths, by method.
@@ -267,7 +267,7 @@ impl MethodPaths {
 
     /// What the path leads to, and where values are in it.
     #[inline]
-    pub(super) fn find(&self, look: &mut PathLook<'_>) -> Option<(PathEntry, Option<&Layout>)> {
+    pub(super) fn find(&self, look: &mut PathLook<'_>) -> Option<(PathEntry, Option<&ParamLayout>)> {
         match self.text(look) {
             Some(entry) => Some((entry, None)),
             None => self.pattern(look),
@@ -285,7 +285,7 @@ impl MethodPaths {
     }
 
     /// The same, of those with parameters.
-    pub(super) fn pattern(&self, look: &mut PathLook<'_>) -> Option<(PathEntry, Option<&Layout>)> {
+    pub(super) fn pattern(&self, look: &mut PathLook<'_>) -> Option<(PathEntry, Option<&ParamLayout>)> {
         if self.others.is_empty() {
             return None;
         }

@@ -4,7 +4,7 @@
 //! asked as often as somebody wants to know.
 
 use super::hosts::{FoundHost, Hosts};
-use super::layouts::Layout;
+use super::layouts::ParamLayout;
 use super::methods::{MethodKey, write_allow};
 use super::paths::{PathEntry, PathLook, PathTables};
 use super::pattern::SEGMENT;
@@ -72,15 +72,15 @@ struct Resolved<'t> {
     /// The group whose methods are told; `None`: those of all are.
     group: Option<usize>,
     /// Where the parameters of who answers are; `None`: there are none.
-    layout: Option<&'t Layout>,
+    layout: Option<&'t ParamLayout>,
 }
 
 /// Where the search for a path has ended; with where values are in it.
 #[derive(Clone, Copy)]
 enum Ended<'t> {
-    AtRoute(u32, Option<&'t Layout>),
+    AtRoute(u32, Option<&'t ParamLayout>),
     /// In this group, which has no such route; the values are those of its prefix.
-    InGroup(usize, Option<&'t Layout>),
+    InGroup(usize, Option<&'t ParamLayout>),
 }
 
 impl RouteTable {
@@ -199,7 +199,7 @@ impl RouteTable {
     #[inline]
     fn search<'t>(
         &'t self,
-        found: Option<(PathEntry, Option<&'t Layout>)>,
+        found: Option<(PathEntry, Option<&'t ParamLayout>)>,
         look: &mut PathLook<'_>,
         method: MethodKey<'_>,
         host: usize,
@@ -290,7 +290,7 @@ struct Missed<'a, 't> {
     method: MethodKey<'a>,
     host: usize,
     group: usize,
-    layout: Option<&'t Layout>,
+    layout: Option<&'t ParamLayout>,
 }
 
 fn refusal(method: MethodKey<'_>) -> OwnAnswer {
