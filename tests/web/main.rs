@@ -16,6 +16,7 @@ mod origins;
 mod overrides;
 mod places;
 mod places_kept;
+mod prepared;
 mod rates;
 mod replaced;
 mod sealed_cookies;

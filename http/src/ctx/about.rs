@@ -1,6 +1,6 @@
 //! About the connection and the request's place on it: addresses, numbers, times, and a line in the log.
 
-use super::forwarded::Forwarded;
+use super::forwarded::{Forwarded, TrustedProxies};
 use super::{ConnInfo, PeerCredentials, RequestCtx};
 use crate::stop::StopSignal;
 #[cfg(feature = "tls-no-provider")]
@@ -33,12 +33,20 @@ impl RequestCtx {
     }
 
     /// What the proxy at the other end says of the client, if it is trusted.
+    #[inline]
     pub(super) fn forwarded(&self) -> Forwarded<'_> {
         match self.options.as_ref().and_then(|options| options.proxies.as_ref()) {
-            Some(proxies) if proxies.trusts_peer(self.conn.remote_addr()) => {
-                proxies.read(self.request.headers())
-            }
-            _ => Forwarded::default(),
+            Some(proxies) => self.forwarded_by(proxies),
+            None => Forwarded::default(),
+        }
+    }
+
+    #[inline(never)]
+    fn forwarded_by(&self, proxies: &TrustedProxies) -> Forwarded<'_> {
+        if proxies.trusts_peer(self.conn.remote_addr()) {
+            proxies.read(self.request.headers())
+        } else {
+            Forwarded::default()
         }
     }
 

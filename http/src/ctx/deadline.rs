@@ -226,7 +226,7 @@ impl RequestCtx {
     /// The outermost handler has returned: puts what is to stand in the place of its response there.
     #[inline]
     pub(crate) fn settle_stand_in(&mut self) {
-        if self.user_values.has_any() {
+        if self.user_values.has_stand_in() {
             self.take_over_stand_in();
         }
     }

@@ -1,6 +1,7 @@
 //! What a request is called in records of it: its id, if somebody has given it one.
 
 use super::RequestCtx;
+use crate::values::headers::ReadyName;
 use std::fmt;
 
 impl RequestCtx {
@@ -29,14 +30,16 @@ impl RequestCtx {
     }
 
     /// Gives it one, which is of visible ASCII.
+    #[inline]
     pub(crate) fn set_request_id(&mut self, id: &[u8]) {
         let kept = self.user_values.request_id_mut();
         kept.clear();
         kept.extend_from_slice(id);
     }
 
-    /// Shows it on the response as the field of that name, which is spelled as it is stored.
-    pub(crate) fn show_request_id(&mut self, field: &[u8]) {
+    /// Shows it on the response as the field of that name.
+    #[inline]
+    pub(crate) fn show_request_id(&mut self, field: &ReadyName) {
         let id = self.user_values.request_id();
         if !id.is_empty() {
             self.response.headers_mut().set_ready(field, id);

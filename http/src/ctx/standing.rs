@@ -27,8 +27,13 @@ impl RequestCtx {
             standing.apply(self);
         }
         if leaves_http || self.response.is_body_stream() || self.user_values.has_stand_in() {
-            self.user_values.standing_mut().push(standing.clone());
+            self.note_standing(standing.clone());
         }
+    }
+
+    #[cold]
+    fn note_standing(&mut self, standing: Arc<dyn Standing>) {
+        self.user_values.standing_mut().push(standing);
     }
 
     /// Whether there is anything to be done again.

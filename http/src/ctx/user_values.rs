@@ -123,6 +123,12 @@ pub(crate) struct UserValues(Option<Box<ValueList>>);
 /// See [`UserValues`].
 #[derive(Default)]
 struct ValueList {
+    /// What the request is called in records; empty when it is not.
+    request_id: Vec<u8>,
+    /// What a handler has failed with, if somebody wants to know.
+    failure: HandlerFailure,
+    /// Whether anything of what follows may be there, which most requests do not have.
+    has_more: bool,
     entries: Vec<(UserKey, Contained<Box<dyn Any + Send>>)>,
     /// Who takes the connection over, which goes the same way.
     hijack: Option<Hijack>,
@@ -132,12 +138,8 @@ struct ValueList {
     stand_in: Option<Box<Response>>,
     /// What wrappers do to whatever is sent.
     standing: StandingList,
-    /// What the request is called in records; empty when it is not.
-    request_id: Vec<u8>,
     /// What is held until the response is over.
     held: Vec<Box<dyn Any + Send>>,
-    /// What a handler has failed with, if somebody wants to know.
-    failure: HandlerFailure,
     /// Where the request's session is, if there are any.
     #[cfg(feature = "sessions")]
     session: Option<SessionPlace>,
@@ -146,10 +148,24 @@ struct ValueList {
     extensions: KeptExtensions,
 }
 
-/// Out of line, because hardly a request has any.
 impl ValueList {
-    #[cold]
+    #[inline]
     fn is_empty(&self) -> bool {
+        !self.has_more || self.has_nothing_of_users()
+    }
+
+    #[inline]
+    fn clear(&mut self) {
+        self.request_id.clear();
+        self.failure.clear();
+        if self.has_more {
+            self.clear_more();
+        }
+    }
+
+    // Out of line, because hardly a request has any.
+    #[cold]
+    fn has_nothing_of_users(&self) -> bool {
         #[cfg(feature = "http")]
         if !self.extensions.is_empty() {
             return false;
@@ -158,15 +174,14 @@ impl ValueList {
     }
 
     #[cold]
-    fn clear(&mut self) {
+    fn clear_more(&mut self) {
+        self.has_more = false;
         self.entries.clear();
         self.hijack = None;
         self.deadline = None;
         self.stand_in = None;
         self.standing.clear();
-        self.request_id.clear();
         self.held.clear();
-        self.failure.clear();
         #[cfg(feature = "sessions")]
         {
             self.session = None;
@@ -177,9 +192,16 @@ impl ValueList {
 }
 
 impl UserValues {
+    /// The list, to put something into it.
+    fn more_mut(&mut self) -> &mut ValueList {
+        let list = self.0.get_or_insert_default();
+        list.has_more = true;
+        list
+    }
+
     pub(super) fn set(&mut self, key: UserKey, value: Box<dyn Any + Send>) {
         let value = Contained::new(value);
-        let entries = &mut self.0.get_or_insert_default().entries;
+        let entries = &mut self.more_mut().entries;
         match entries.iter_mut().find(|(known, _)| *known == key) {
             Some((_, place)) => *place = value,
             None => entries.push((key, value)),
@@ -211,7 +233,7 @@ impl UserValues {
     }
 
     pub(crate) fn set_hijack(&mut self, hijack: Hijack) {
-        self.0.get_or_insert_default().hijack = Some(hijack);
+        self.more_mut().hijack = Some(hijack);
     }
 
     #[inline]
@@ -239,7 +261,7 @@ impl UserValues {
 
     pub(super) fn set_deadline(&mut self, deadline: Option<Arc<Deadline>>) {
         if deadline.is_some() || self.0.is_some() {
-            self.0.get_or_insert_default().deadline = deadline;
+            self.more_mut().deadline = deadline;
         }
     }
 
@@ -249,7 +271,7 @@ impl UserValues {
     }
 
     pub(super) fn standing_mut(&mut self) -> &mut StandingList {
-        &mut self.0.get_or_insert_default().standing
+        &mut self.more_mut().standing
     }
 
     pub(super) fn request_id(&self) -> &[u8] {
@@ -261,7 +283,7 @@ impl UserValues {
     }
 
     pub(super) fn hold(&mut self, held: Box<dyn Any + Send>) {
-        self.0.get_or_insert_default().held.push(held);
+        self.more_mut().held.push(held);
     }
 
     pub(super) fn failure(&self) -> Option<&HandlerFailure> {
@@ -273,7 +295,7 @@ impl UserValues {
     }
 
     pub(super) fn set_stand_in(&mut self, response: Response) {
-        self.0.get_or_insert_default().stand_in = Some(Box::new(response));
+        self.more_mut().stand_in = Some(Box::new(response));
     }
 
     #[cfg(feature = "sessions")]
@@ -284,7 +306,7 @@ impl UserValues {
     /// Puts another place there, and gives what was there.
     #[cfg(feature = "sessions")]
     pub(super) fn put_session(&mut self, place: Option<SessionPlace>) -> Option<SessionPlace> {
-        std::mem::replace(&mut self.0.get_or_insert_default().session, place)
+        std::mem::replace(&mut self.more_mut().session, place)
     }
 
     /// Values by their types, if there may be any.
@@ -296,7 +318,7 @@ impl UserValues {
     /// Values by their types.
     #[cfg(feature = "http")]
     pub(super) fn extensions_mut(&mut self) -> &mut KeptExtensions {
-        &mut self.0.get_or_insert_default().extensions
+        &mut self.more_mut().extensions
     }
 
     /// Whether there may be anything.

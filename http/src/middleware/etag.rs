@@ -3,9 +3,9 @@
 //! Source: RFC 9110 sections 8.8.3, 13.1.2.
 
 use crate::ctx::{Handler, RequestCtx};
-use crate::values::header::{Validators, has_token};
+use crate::util::hex::hex;
+use crate::values::header::{EntityTag, Validators, has_token};
 use std::hash::{DefaultHasher, Hasher};
-use std::io::Write;
 
 /// Gives what `next` answers an `ETag` made of its bytes, and answers 304 where the client has them already
 /// (`If-None-Match`), so that they need not be sent. They are made all the same.
@@ -100,14 +100,38 @@ impl<H: Handler> Handler for EtagHandler<H> {
         let body = ctx.response.body();
         let mut hasher = DefaultHasher::new();
         hasher.write(body);
-        let weak = if self.policy.is_strong { "" } else { "W/" };
-        let mut text = [0; 64];
-        let mut rest = &mut text[..];
-        if write!(rest, "{weak}\"{}-{:016x}\"", body.len(), hasher.finish()).is_ok() {
-            let free = rest.len();
-            let tag = &text[..text.len() - free];
-            ctx.response.headers_mut().set_known("Etag", tag);
-            ctx.precondition_met(&Validators::new().etag(tag));
+        let mut text = TagText { bytes: [0; TAG_BYTES_MAX], len: 0 };
+        let tag = text.write(self.policy.is_strong, body.len(), hasher.finish());
+        ctx.response.headers_mut().set_known("Etag", tag);
+        let tag = EntityTag::made(tag, !self.policy.is_strong);
+        ctx.precondition_met(&Validators::new().known_tag(tag));
+    }
+}
+
+/// `W/"` and `"`, a length of 20 digits, a hyphen, a hash of 16.
+const TAG_BYTES_MAX: usize = 3 + 20 + 1 + 16 + 1;
+
+/// Room for a tag.
+struct TagText {
+    bytes: [u8; TAG_BYTES_MAX],
+    len: usize,
+}
+
+impl TagText {
+    fn write(&mut self, is_strong: bool, length: usize, hash: u64) -> &[u8] {
+        self.append(if is_strong { b"\"" } else { b"W/\"" });
+        self.append(itoa::Buffer::new().format(length).as_bytes());
+        self.append(b"-");
+        self.append(&hex(hash));
+        self.append(b"\"");
+        &self.bytes[..self.len]
+    }
+
+    fn append(&mut self, piece: &[u8]) {
+        let end = self.len + piece.len();
+        if let Some(place) = self.bytes.get_mut(self.len..end) {
+            place.copy_from_slice(piece);
+            self.len = end;
         }
     }
 }

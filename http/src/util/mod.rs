@@ -10,6 +10,7 @@ pub(crate) mod cut;
 pub(crate) mod date;
 pub(crate) mod file;
 pub(crate) mod hash;
+pub(crate) mod hex;
 pub(crate) mod html;
 #[cfg(feature = "router")]
 pub(crate) mod intern;
@@ -30,3 +31,4 @@ pub(crate) mod test_clock;
 pub(crate) mod text;
 pub(crate) mod thread;
 pub(crate) mod token;
+pub(crate) mod words;

@@ -3,6 +3,7 @@
 //! Source: RFC 9110 sections 5.6.1 (lists), 5.6.2 (tokens), 5.6.3 (white space).
 
 use super::byte_set::{ByteSet, alphanumerics_and};
+use super::words;
 
 /// Whether `byte` may stand in a token, such as a method or a field name.
 #[inline]
@@ -49,6 +50,17 @@ pub(crate) fn append_canonical_name(out: &mut Vec<u8>, name: &[u8]) {
 
 /// Whether `name` is spelled as [`append_canonical_name`] would write it.
 pub(crate) fn is_canonical(name: &[u8]) -> bool {
+    is_plainly_canonical(name) || is_canonical_by_bytes(name)
+}
+
+/// The same of names that are of letters and hyphens, as nearly all are.
+#[inline]
+fn is_plainly_canonical(name: &[u8]) -> bool {
+    let mut start = 1;
+    words::all(name, |word| words::are_words(word, &mut start))
+}
+
+fn is_canonical_by_bytes(name: &[u8]) -> bool {
     let mut starts_word = true;
     name.iter().all(|&byte| {
         let is_same = CANONICAL[usize::from(starts_word)][byte as usize] == byte;
@@ -76,7 +88,7 @@ pub(crate) fn append_one_line(out: &mut Vec<u8>, text: &[u8]) {
     let start = out.len();
     out.extend_from_slice(text);
     // Looked for first, because there is hardly ever one, and looking is the cheaper half.
-    if !text.iter().fold(false, |found, &byte| found | is_control(byte)) {
+    if words::all(text, |word| !words::may_have_control(word)) {
         return;
     }
     for byte in &mut out[start..] {
@@ -97,6 +109,7 @@ static TOKEN_BYTES: ByteSet = alphanumerics_and(b"!#$%&'*+-.^_`|~");
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn tokens() {
@@ -135,6 +148,27 @@ mod tests {
             let mut out = Vec::new();
             append_canonical_name(&mut out, name.as_bytes());
             assert_eq!(out, expected.as_bytes(), "{name:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn canonical_is_what_stays_as_it_is(
+            name in prop_oneof!["[A-Za-z0-9-]{0,30}", "([A-Z][a-z0-9]{0,9}-){0,3}[A-Z]?[a-z_]{0,9}", "[ -\u{ff}]{0,20}"],
+        ) {
+            let mut spelled = Vec::new();
+            append_canonical_name(&mut spelled, name.as_bytes());
+            prop_assert_eq!(is_canonical(name.as_bytes()), spelled == name.as_bytes());
+            prop_assert_eq!(is_canonical(name.as_bytes()), is_canonical_by_bytes(name.as_bytes()));
+            prop_assert!(is_canonical(&spelled));
+        }
+
+        #[test]
+        fn one_line_differs_in_its_control_bytes_alone(text in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let mut line = Vec::new();
+            append_one_line(&mut line, &text);
+            let expected: Vec<u8> = text.iter().map(|&byte| if is_control(byte) { b' ' } else { byte }).collect();
+            prop_assert_eq!(line, expected);
         }
     }
 

@@ -40,7 +40,7 @@ impl Response {
         ResponseHead {
             status: self.status_code(),
             reason: self.reason(),
-            fields: self.headers().fields(),
+            fields: self.headers(),
             length: self.content_length(),
             may_read_on: self.has_writer(),
             reads_on_bodiless: self.writes_bodiless(),

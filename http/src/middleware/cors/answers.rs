@@ -1,19 +1,26 @@
 //! What pages of other origins are told.
 
-use super::rules::{CorsNames, CorsRules, Origins};
+use super::rules::{ALLOW_CREDENTIALS, ALLOW_ORIGIN, CorsNames, CorsRules, Origins};
 use crate::ctx::{RequestCtx, Standing};
 use crate::util::token;
 
 impl Standing for CorsRules {
     fn apply(&self, ctx: &mut RequestCtx) {
         let allowed = self.allows(ctx);
-        for name in ["Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"] {
-            ctx.response.headers_mut().remove(name);
+        let RequestCtx { request, response, .. } = ctx;
+        response.headers_mut().remove_ready(&self.lines.names);
+        if let Origins::Any = self.origins {
+            // The same for all.
+            return response.headers_mut().add_missing(&self.lines.to_any);
         }
-        ctx.response.headers_mut().remove("Access-Control-Expose-Headers");
-        self.tell_origin(ctx, allowed);
-        if allowed && !self.exposed.is_empty() {
-            ctx.response.headers_mut().set_known("Access-Control-Expose-Headers", self.exposed.as_bytes());
+        if response.headers().contains("Vary") {
+            response.vary_by("Origin");
+        } else {
+            response.headers_mut().add_missing(&self.lines.vary);
+        }
+        if let Some(origin) = request.header("Origin").filter(|_| allowed) {
+            response.headers_mut().set_known(ALLOW_ORIGIN, origin);
+            response.headers_mut().add_missing(&self.lines.to_allowed);
         }
     }
 }
@@ -36,13 +43,13 @@ impl CorsRules {
     fn tell_origin(&self, ctx: &mut RequestCtx, allowed: bool) {
         let RequestCtx { request, response, .. } = ctx;
         if matches!(self.origins, Origins::Any) {
-            return response.headers_mut().set_known("Access-Control-Allow-Origin", b"*");
+            return response.headers_mut().set_known(ALLOW_ORIGIN, b"*");
         }
         response.vary_by("Origin");
         if let Some(origin) = request.header("Origin").filter(|_| allowed) {
-            response.headers_mut().set_known("Access-Control-Allow-Origin", origin);
+            response.headers_mut().set_known(ALLOW_ORIGIN, origin);
             if self.credentials {
-                response.headers_mut().set_known("Access-Control-Allow-Credentials", b"true");
+                response.headers_mut().set_known(ALLOW_CREDENTIALS, b"true");
             }
         }
     }

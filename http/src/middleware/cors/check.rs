@@ -1,7 +1,7 @@
 //! What cannot be meant of a policy, or is never seen by a browser.
 
 use super::policy::{Cors, CorsBuilder};
-use super::rules::{CorsNames, Origins};
+use super::rules::{CorsLines, CorsNames, CorsRules, Origins};
 use crate::config::error::BuildError;
 use crate::util::token;
 use std::sync::Arc;
@@ -37,7 +37,8 @@ impl CorsBuilder {
                 format!("has a name that no field has, in {:?}", rules.exposed),
             ));
         }
-        Ok(Cors(Arc::new(self.0)))
+        let lines = CorsLines::of(rules);
+        Ok(Cors(Arc::new(CorsRules { lines, ..self.0 })))
     }
 }
 

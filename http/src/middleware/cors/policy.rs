@@ -1,6 +1,6 @@
 //! What is said about pages of other origins.
 
-use super::rules::{CorsNames, CorsRules, Origins};
+use super::rules::{CorsLines, CorsNames, CorsRules, Origins};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ impl Cors {
             exposed: String::new(),
             max_age: None,
             private_network: false,
+            lines: CorsLines::default(),
         })
     }
 }

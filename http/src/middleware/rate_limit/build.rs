@@ -1,6 +1,7 @@
 //! What is said of a limit, and what cannot be meant.
 
 use super::key::RateKey;
+use super::lines::RateLines;
 use super::policy::{RateLimit, RateLimitBuilder, RateRules};
 use super::table::{RateQuota, RateTable, seconds};
 use crate::config::error::BuildError;
@@ -105,12 +106,10 @@ impl RateLimitBuilder {
                 "must be of letters, digits, - and _, and 32 of them at most",
             ));
         }
-        let policy_line = format!("\"{}\";q={burst};w={}", self.name, seconds(ahead)).into_bytes();
         Ok(RateLimit(Arc::new(RateRules {
             table: RateTable::new(self.keys),
             allowance: RateQuota { each, ahead },
-            name: self.name,
-            policy_line,
+            lines: RateLines::new(&self.name, burst, seconds(ahead)),
             tells: self.tells,
             key: self.key,
             began: self.clock.as_ref().map_or_else(Instant::now, |clock| clock()),

@@ -5,6 +5,7 @@
 
 mod build;
 mod key;
+mod lines;
 mod policy;
 mod table;
 
@@ -12,7 +13,6 @@ pub use key::RateKey;
 pub use policy::{RateLimit, RateLimitBuilder};
 
 use crate::ctx::{Handler, RequestCtx};
-use std::io::Write;
 use table::{RateVerdict, seconds};
 
 /// Serves each client only so often, as the policy says; requests beyond that are answered 429 with `Retry-After`, and
@@ -78,15 +78,7 @@ impl<H: Handler> Handler for RateLimitHandler<H> {
                 RateVerdict::Granted { left, more_in } => (left, more_in),
                 RateVerdict::Refused { wait } => (0, wait),
             };
-            let headers = ctx.response.headers_mut();
-            headers.append_as_is(b"RateLimit-Policy", &rules.policy_line);
-            // Room for any numbers and for the longest name.
-            let mut text = [0; 128];
-            let mut rest = &mut text[..];
-            if write!(rest, "\"{}\";r={left};t={}", rules.name, seconds(more_in)).is_ok() {
-                let free = rest.len();
-                headers.append_as_is(b"RateLimit", &text[..text.len() - free]);
-            }
+            rules.lines.tell(ctx.response.headers_mut(), left, seconds(more_in));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How often, and who is who.
 
 use super::key::RateKey;
+use super::lines::RateLines;
 use super::table::{RateQuota, RateTable};
 use crate::ctx::RequestCtx;
 use std::fmt;
@@ -32,8 +33,7 @@ type ClockFn = Box<dyn Fn() -> Instant + Send + Sync>;
 pub(super) struct RateRules {
     pub(super) table: RateTable,
     pub(super) allowance: RateQuota,
-    pub(super) name: String,
-    pub(super) policy_line: Vec<u8>,
+    pub(super) lines: RateLines,
     pub(super) tells: bool,
     pub(super) key: Option<KeyFn>,
     pub(super) clock: Option<ClockFn>,
@@ -82,8 +82,7 @@ impl RateRules {
 
 impl fmt::Debug for RateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let policy = String::from_utf8_lossy(&self.0.policy_line);
-        f.debug_struct("RateLimit").field("policy", &policy).finish_non_exhaustive()
+        f.debug_struct("RateLimit").field("policy", &self.0.lines.policy).finish_non_exhaustive()
     }
 }
 

@@ -4,6 +4,7 @@ use super::policy::{SecurityHeaders, SecurityHeadersBuilder, YEAR};
 use super::rules::{CarefulFields, HSTS};
 use crate::config::error::BuildError;
 use crate::util::token;
+use crate::values::headers::ReadyFields;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ impl SecurityHeadersBuilder {
     /// Leaves a field out.
     pub fn without(mut self, name: impl AsRef<str>) -> Self {
         self.fields.retain(|(known, _)| !known.eq_ignore_ascii_case(name.as_ref()));
-        if name.as_ref().as_bytes().eq_ignore_ascii_case(HSTS) {
+        if name.as_ref().eq_ignore_ascii_case(HSTS) {
             self.hsts = None;
         }
         self
@@ -64,7 +65,7 @@ impl SecurityHeadersBuilder {
                 format!("has {name:?}: {value:?}, which is no line of a response"),
             ));
         }
-        if self.fields.iter().any(|(name, _)| name.as_bytes().eq_ignore_ascii_case(HSTS)) {
+        if self.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(HSTS)) {
             return Err(BuildError::new("field", "has Strict-Transport-Security, which is said by hsts"));
         }
         let is_on_lists = self.hsts_subdomains && self.hsts.is_some_and(|age| age >= YEAR);
@@ -78,18 +79,15 @@ impl SecurityHeadersBuilder {
     }
 
     /// The fields as they are added.
-    pub(super) fn ready(self) -> CarefulFields {
-        let canonical = |(name, value): (String, String)| {
-            let mut stored = Vec::new();
-            token::append_canonical_name(&mut stored, name.as_bytes());
-            (stored, value.into_bytes())
-        };
-        let hsts = self.hsts.map(|age| {
+    pub(super) fn ready(&self) -> CarefulFields {
+        let fields =
+            || self.fields.iter().fold(ReadyFields::new(), |ready, (name, value)| ready.with(name, value));
+        let over_https = self.hsts.map(|age| {
             let mut value = format!("max-age={}", age.as_secs());
             value.push_str(if self.hsts_subdomains { "; includeSubDomains" } else { "" });
             value.push_str(if self.hsts_preload { "; preload" } else { "" });
-            value.into_bytes()
+            fields().with(HSTS, value)
         });
-        CarefulFields { fields: self.fields.into_iter().map(canonical).collect(), hsts }
+        CarefulFields { always: fields(), over_https }
     }
 }

@@ -1,25 +1,22 @@
 //! The fields, ready to be added.
 
 use crate::ctx::{RequestCtx, Standing};
+use crate::values::headers::ReadyFields;
 
-pub(super) const HSTS: &[u8] = b"Strict-Transport-Security";
+pub(super) const HSTS: &str = "Strict-Transport-Security";
 
-/// Names and values, as they are stored.
+/// What is added to a response that has none of it.
 #[derive(Debug)]
 pub(super) struct CarefulFields {
-    pub(super) fields: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(super) hsts: Option<Vec<u8>>,
+    pub(super) always: ReadyFields,
+    /// The same and what is only said over HTTPS, if there is such.
+    pub(super) over_https: Option<ReadyFields>,
 }
 
 impl Standing for CarefulFields {
+    #[inline]
     fn apply(&self, ctx: &mut RequestCtx) {
-        let is_https = self.hsts.is_some() && ctx.scheme() == "https";
-        let headers = ctx.response.headers_mut();
-        for (name, value) in &self.fields {
-            headers.add_ready(name, value);
-        }
-        if let Some(value) = self.hsts.as_ref().filter(|_| is_https) {
-            headers.add_ready(HSTS, value);
-        }
+        let over_https = self.over_https.as_ref().filter(|_| ctx.scheme() == "https");
+        ctx.response.headers_mut().add_missing(over_https.unwrap_or(&self.always));
     }
 }

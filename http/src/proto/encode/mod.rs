@@ -21,45 +21,11 @@ pub(crate) use response::{
 
 use super::trailer::is_trailer_name;
 use crate::util::token;
-use crate::values::headers::Fields;
+use crate::values::headers::{FieldKind, Fields};
 
 const CHUNKED_LINE: &[u8] = b"Transfer-Encoding: chunked\r\n";
 
 const DEFAULT_TYPE_LINE: &[u8] = b"Content-Type: text/plain; charset=utf-8\r\n";
-
-/// The fields of a message's list that do not go onto the wire just as they are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Server,
-    Date,
-    ContentType,
-    ContentEncoding,
-    ContentLength,
-    TransferEncoding,
-    Trailer,
-    SetCookie,
-    Connection,
-    Other,
-}
-
-/// Which kind of field `name` is. The length rules nearly all of them out.
-#[inline]
-fn classify(name: &[u8]) -> Kind {
-    // Names are canonical unless a handler chose otherwise.
-    let is = |known: &[u8]| name == known || name.eq_ignore_ascii_case(known);
-    match name.len() {
-        4 if is(b"Date") => Kind::Date,
-        6 if is(b"Server") => Kind::Server,
-        7 if is(b"Trailer") => Kind::Trailer,
-        10 if is(b"Set-Cookie") => Kind::SetCookie,
-        10 if is(b"Connection") => Kind::Connection,
-        12 if is(b"Content-Type") => Kind::ContentType,
-        14 if is(b"Content-Length") => Kind::ContentLength,
-        16 if is(b"Content-Encoding") => Kind::ContentEncoding,
-        17 if is(b"Transfer-Encoding") => Kind::TransferEncoding,
-        _ => Kind::Other,
-    }
-}
 
 #[inline]
 fn append_field(buffer: &mut Vec<u8>, name: &[u8], value: &[u8]) {
@@ -75,19 +41,13 @@ fn append_length(buffer: &mut Vec<u8>, length: u64) {
     buffer.extend_from_slice(b"\r\n");
 }
 
-fn append_kind(buffer: &mut Vec<u8>, fields: Fields<'_>, kind: Kind) {
-    for (name, value) in fields.pairs().filter(|(name, _)| classify(name) == kind) {
-        append_field(buffer, name, value);
-    }
-}
-
 /// Appends the lines of all fields that are announced as trailers.
 pub(crate) fn append_trailer_lines(buffer: &mut Vec<u8>, fields: Fields<'_>) {
     if !fields.contains("Trailer") {
         return;
     }
     for (name, value) in fields.pairs() {
-        if classify(name) == Kind::Other && is_announced(fields, name) {
+        if FieldKind::of(name) == FieldKind::Other && is_announced(fields, name) {
             append_field(buffer, name, value);
         }
     }

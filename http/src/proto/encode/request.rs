@@ -3,10 +3,10 @@
 //! The order on the wire is fixed: request line, `Host`, defaults of what is not among the fields, the other fields as
 //! they were added, the expectation, the framing.
 
-use super::{CHUNKED_LINE, Kind, append_field, append_length, append_trailer_names, classify, is_announced};
+use super::{CHUNKED_LINE, append_field, append_length, append_trailer_names, is_announced};
 use crate::proto::error::ProtoError;
 use crate::proto::framing::{Ending, request_out};
-use crate::values::headers::Fields;
+use crate::values::headers::{FieldKind, Fields};
 use crate::values::version::Version;
 
 /// The one expectation that there is (RFC 9110 section 10.1.1).
@@ -59,9 +59,9 @@ pub(crate) fn append_request_head(
     let expects = head.expects_continue && !matches!(ending, None | Some(Ending::Length(0)));
     let has_trailers = ending == Some(Ending::Chunked) && head.fields.contains("Trailer");
     for (name, value) in head.fields.pairs() {
-        let is_ours = match classify(name) {
-            Kind::ContentLength | Kind::TransferEncoding | Kind::Trailer => true,
-            Kind::Other => {
+        let is_ours = match FieldKind::of(name) {
+            FieldKind::ContentLength | FieldKind::TransferEncoding | FieldKind::Trailer => true,
+            FieldKind::Other => {
                 name.eq_ignore_ascii_case(b"host")
                     || !expects && name.eq_ignore_ascii_case(b"expect") && is_continue(value)
                     || has_trailers && is_announced(head.fields, name)

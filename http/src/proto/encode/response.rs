@@ -5,12 +5,12 @@
 //! `Connection`.
 
 use super::{
-    CHUNKED_LINE, DEFAULT_TYPE_LINE, Defaults, Kind, append_field, append_kind, append_length,
-    append_trailer_names, classify, is_announced,
+    CHUNKED_LINE, DEFAULT_TYPE_LINE, Defaults, append_field, append_length, append_trailer_names,
+    is_announced,
 };
 use crate::proto::close::{CloseReason, ConnectionOptions};
 use crate::proto::framing::{ResponseFraming, parse_content_length, response_out};
-use crate::values::headers::Fields;
+use crate::values::headers::{FieldKind, Headers};
 use crate::values::status;
 use crate::values::version::Version;
 
@@ -20,7 +20,7 @@ pub(crate) struct ResponseHead<'a> {
     pub(crate) status: u16,
     /// Empty: the standard one.
     pub(crate) reason: &'a [u8],
-    pub(crate) fields: Fields<'a>,
+    pub(crate) fields: &'a Headers,
     /// How long the body is; `None`: nobody knows.
     pub(crate) length: Option<u64>,
     /// Whether what produces the body may go on reading the request.
@@ -88,7 +88,7 @@ pub(crate) fn append_response_head(
         }
     }
     if found.has_content_encoding {
-        append_kind(buffer, head.fields, Kind::ContentEncoding);
+        append_kind(buffer, head.fields, FieldKind::ContentEncoding);
     }
     if framing.chunked {
         buffer.extend_from_slice(CHUNKED_LINE);
@@ -97,12 +97,12 @@ pub(crate) fn append_response_head(
     }
     if framing.chunked && found.has_trailer {
         append_others_and_trailer_names(buffer, head.fields);
-    } else if found.has_others {
+    } else {
         // Where there is no place behind the body, trailers stand in the head like all others.
-        append_kind(buffer, head.fields, Kind::Other);
+        head.fields.append_plain_lines(buffer);
     }
     if found.has_set_cookie {
-        append_kind(buffer, head.fields, Kind::SetCookie);
+        append_kind(buffer, head.fields, FieldKind::SetCookie);
     }
     // Behind a switch of protocols the connection goes on.
     let told = if head.status == 101 { ConnectionField { close: None, ..connection } } else { connection };
@@ -135,10 +135,18 @@ fn append_start(
     }
 }
 
+/// Appends the fields of that kind, which has a place of its own.
+fn append_kind(buffer: &mut Vec<u8>, fields: &Headers, kind: FieldKind) {
+    for (_, field) in fields.placed().filter(|(found, _)| *found == kind) {
+        buffer.extend_from_slice(fields.line_of(field));
+    }
+}
+
 /// Appends the fields that have no place of their own and are not announced as trailers, and the announcement.
-fn append_others_and_trailer_names(buffer: &mut Vec<u8>, fields: Fields<'_>) {
+fn append_others_and_trailer_names(buffer: &mut Vec<u8>, fields: &Headers) {
+    let fields = fields.fields();
     for (name, value) in fields.pairs() {
-        if classify(name) == Kind::Other && !is_announced(fields, name) {
+        if FieldKind::of(name) == FieldKind::Other && !is_announced(fields, name) {
             append_field(buffer, name, value);
         }
     }
@@ -162,7 +170,8 @@ pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Enough for the head of an ordinary response, so that its buffer grows once at most.
 const HEAD_BYTES_USUAL: usize = 256;
 
-/// What one look over a message's fields found. Of fields that can only be sent once, the last counts.
+/// What one look over those of a message's fields that have a place of their own found. Of what can only be sent once,
+/// the last counts.
 #[derive(Default)]
 struct FieldsSeen<'a> {
     server: Option<&'a [u8]>,
@@ -172,25 +181,24 @@ struct FieldsSeen<'a> {
     has_content_encoding: bool,
     has_set_cookie: bool,
     has_trailer: bool,
-    has_others: bool,
     connection: ConnectionOptions,
 }
 
 impl<'a> FieldsSeen<'a> {
-    fn of(fields: Fields<'a>) -> Self {
+    fn of(fields: &'a Headers) -> Self {
         let mut found = Self::default();
-        for (name, value) in fields.pairs() {
-            match classify(name) {
-                Kind::Server => found.server = Some(value),
-                Kind::Date => found.date = Some(value),
-                Kind::ContentType => found.content_type = Some(value),
-                Kind::ContentLength => found.content_length = parse_content_length(value).ok(),
-                Kind::ContentEncoding => found.has_content_encoding = true,
-                Kind::SetCookie => found.has_set_cookie = true,
-                Kind::Trailer => found.has_trailer = true,
-                Kind::TransferEncoding => {}
-                Kind::Connection => found.connection.add(value),
-                Kind::Other => found.has_others = true,
+        for (kind, field) in fields.placed() {
+            let value = fields.value_of(field);
+            match kind {
+                FieldKind::Server => found.server = Some(value),
+                FieldKind::Date => found.date = Some(value),
+                FieldKind::ContentType => found.content_type = Some(value),
+                FieldKind::ContentLength => found.content_length = parse_content_length(value).ok(),
+                FieldKind::ContentEncoding => found.has_content_encoding = true,
+                FieldKind::SetCookie => found.has_set_cookie = true,
+                FieldKind::Trailer => found.has_trailer = true,
+                FieldKind::Connection => found.connection.add(value),
+                FieldKind::TransferEncoding | FieldKind::Other => {}
             }
         }
         found

@@ -32,6 +32,16 @@ impl<'a> EntityTag<'a> {
         rest.is_empty().then_some(tag)
     }
 
+    /// One that was made here, with its quotes and its mark.
+    pub(crate) fn made(bytes: &'a [u8], is_weak: bool) -> Self {
+        debug_assert!(
+            Self::parse(bytes).is_some_and(|tag| tag.is_weak == is_weak),
+            "{}",
+            bytes.escape_ascii()
+        );
+        Self { bytes, is_weak }
+    }
+
     /// Whether it is marked as weak: equal tags then mean equivalent content, not equal bytes.
     pub fn is_weak(self) -> bool {
         self.is_weak

@@ -67,6 +67,11 @@ impl<'a> Validators<'a> {
         Validators { etag: EntityTag::parse(tag.as_ref()), ..self }
     }
 
+    /// The same, of a tag that is one.
+    pub(crate) fn known_tag(self, tag: EntityTag<'a>) -> Self {
+        Validators { etag: Some(tag), ..self }
+    }
+
     /// When it last changed; fractions of a second do not count, because fields cannot express them.
     pub fn last_modified(self, time: SystemTime) -> Self {
         Validators { last_modified: Some(time), ..self }

@@ -3,7 +3,9 @@
 //! The idea: there is one way to read them, whether the bytes are those of a list that is being prepared or those that a
 //! message arrived in.
 
+use super::LINE_END;
 use crate::util::span::Span;
+use std::ops::Range;
 
 /// Where a field's name and value are in the buffer they belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,20 @@ pub(crate) struct Field {
 }
 
 impl Field {
+    /// Where its line is, in a buffer of lines as they go onto the wire.
+    #[inline]
+    pub(super) fn line(self) -> Range<usize> {
+        let end = self.value.start as usize + self.value.len as usize + LINE_END.len();
+        self.name.start as usize..end
+    }
+
+    /// The same field so much further behind, around the end of the numbers.
+    #[inline]
+    pub(super) fn moved(self, by: u32) -> Self {
+        let moved = |span: Span| Span { start: span.start.wrapping_add(by), ..span };
+        Self { name: moved(self.name), value: moved(self.value) }
+    }
+
     /// The name as text: empty when it is none, which neither the parser nor [`Headers`] lets happen.
     fn name_within(self, bytes: &[u8]) -> &str {
         std::str::from_utf8(self.name.within(bytes)).unwrap_or_default()
@@ -108,6 +124,11 @@ impl<'a> Fields<'a> {
     /// Whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
+    }
+
+    /// Whether there is a field called `name`, as bytes.
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        self.fields.iter().any(|field| is_named(self.bytes, field, name))
     }
 
     /// Names and values as bytes.
