@@ -1,7 +1,7 @@
 //! How header fields are read: names and values as spans of the bytes they lie in.
 //!
-//! The idea: there is one way to read them, whether the bytes are those of a list that is being prepared or those that a
-//! message arrived in.
+//! The idea: there is one way to read them, whether the bytes are those of a list that is being prepared or those that
+//! a message arrived in.
 
 use super::LINE_END;
 use crate::util::span::Span;
@@ -194,6 +194,10 @@ impl std::iter::FusedIterator for FieldIter<'_> {}
 /// Whether `field` in `bytes` is called `name`.
 #[inline]
 pub(super) fn is_named(bytes: &[u8], field: &Field, name: &[u8]) -> bool {
-    // The length rules most fields out before their bytes are touched.
-    field.name.len as usize == name.len() && field.name.within(bytes).eq_ignore_ascii_case(name)
+    // The length rules most fields out before their bytes are touched, and the others are mostly spelled alike.
+    if field.name.len as usize != name.len() {
+        return false;
+    }
+    let known = field.name.within(bytes);
+    known == name || known.eq_ignore_ascii_case(name)
 }

@@ -80,7 +80,8 @@ impl KindMarks {
     }
 }
 
-/// See [`KindMarks::numbers`]. Not of the standard library's parts, which together cost each response some 70 instructions.
+/// See [`KindMarks::numbers`]. Not of the standard library's parts, which together cost each response some 70
+/// instructions.
 #[derive(Clone, Debug)]
 pub(super) struct MarkedNumbers {
     singles: u64,

@@ -1,8 +1,8 @@
 //! Header fields: an ordered list that is looked up without regard to case.
 //!
-//! The idea: what is prepared lies in one buffer as the lines that go onto the wire, and a field is two spans into it. So
-//! no field costs an allocation of its own, and whoever writes a head copies many fields as one piece. [`Fields`] is the
-//! one way to read them, whether the buffer is a [`Headers`]' own or the bytes a request arrived in.
+//! The idea: what is prepared lies in one buffer as the lines that go onto the wire, and a field is two spans into it.
+//! So no field costs an allocation of its own, and whoever writes a head copies many fields as one piece. [`Fields`] is
+//! the one way to read them, whether the buffer is a [`Headers`]' own or the bytes a request arrived in.
 //!
 //! The rule: whatever is set, it stays one line. Control bytes in values become spaces, bytes that
 //! cannot stand in a name become hyphens, and a field without a name is not stored.

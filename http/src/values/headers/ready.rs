@@ -1,7 +1,7 @@
 //! Fields that are made once and put into many messages: checked, spelled and laid out as lines beforehand.
 //!
-//! The idea: to add them is to copy their lines as one piece. Whether a message has some already is known by the lengths
-//! of its names, nearly always.
+//! The idea: to add them is to copy their lines as one piece. Whether a message has some already is known by the
+//! lengths of its names, nearly always.
 
 use super::kind::FieldKind;
 use super::{Headers, is_named};
