@@ -194,10 +194,6 @@ impl std::iter::FusedIterator for FieldIter<'_> {}
 /// Whether `field` in `bytes` is called `name`.
 #[inline]
 pub(super) fn is_named(bytes: &[u8], field: &Field, name: &[u8]) -> bool {
-    // The length rules most fields out before their bytes are touched, and the others are mostly spelled alike.
-    if field.name.len as usize != name.len() {
-        return false;
-    }
-    let known = field.name.within(bytes);
-    known == name || known.eq_ignore_ascii_case(name)
+    // The length rules most fields out before their bytes are touched.
+    field.name.len as usize == name.len() && field.name.within(bytes).eq_ignore_ascii_case(name)
 }

@@ -4,7 +4,7 @@
 //! lengths of its names, nearly always.
 
 use super::kind::FieldKind;
-use super::{Headers, is_named};
+use super::{Field, Headers, is_named};
 use crate::util::token;
 
 /// Fields that are ready to be added; each name is there once.
@@ -94,7 +94,10 @@ impl Headers {
         let before = self.fields.len();
         let mut from = 0;
         for (index, (name, _)) in ready.fields.fields().pairs().enumerate() {
-            if self.fields[..before].iter().any(|field| is_named(&self.lines, field, name)) {
+            // Names are mostly spelled alike.
+            let is_same =
+                |field: &Field| field.name.within(&self.lines) == name || is_named(&self.lines, field, name);
+            if self.fields[..before].iter().any(is_same) {
                 self.append_range(&ready.fields, from..index);
                 from = index + 1;
             }
