@@ -133,7 +133,7 @@ fn main() {
     for contestant in CONTESTANTS {
         check(contestant);
     }
-    let laps = if settings.quick { 100 } else { 5_000 };
+    let laps = if settings.quick { 100 } else { 10_000 };
     let mut counted: HashMap<&str, f64> = HashMap::new();
     let mut count = |name: &'static str| match counted.get(name) {
         Some(&known) => Some(known),
