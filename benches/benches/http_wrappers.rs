@@ -118,10 +118,10 @@ fn of_the_app() -> Cors {
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [mode, name, laps] = &arguments[..] {
-        if mode == "--serve" {
-            return serve_counted(name, laps.parse().expect("a number of requests"));
-        }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // So it calls itself, to be counted.
+    if let ["--serve", name, laps] = arguments[..] {
+        return serve_counted(name, laps.parse().expect("a number of requests"));
     }
     let settings = Settings::from_command_line();
     let contestants = settings.choose(&CONTESTANTS, |(name, ..)| name);
