@@ -10,9 +10,8 @@
 use super::kept_server::KeptServer;
 use super::request_pieces::{NextPiece, RequestPieces};
 use crate::proto::client::{ClientSession, ResponseProgress};
-use crate::proto::limits::HeadDecision;
 use crate::proto::response_head::ResponseParts;
-use crate::proto::{FIELDS_CEILING, HEAD_BYTES_CEILING, Limits, ProtoError, Received, Rest};
+use crate::proto::{Limits, ProtoError, Received, Rest};
 use crate::values::headers::Fields;
 use crate::wire::in_memory::InMemoryTransport;
 use crate::wire::input::Input;
@@ -34,14 +33,8 @@ const UNSENT_BYTES: usize = 16 * 1024;
 /// So many pieces of a request's body are sent before somebody else has his turn on the thread.
 const PIECES_MAX: usize = 64;
 
-/// Whatever a handler of one's own answers is taken.
-const LIMITS: Limits = Limits {
-    head_bytes_max: HEAD_BYTES_CEILING,
-    fields_max: FIELDS_CEILING,
-    body_bytes_max: None,
-    streams_bodies: true,
-    head_decision: HeadDecision::Never,
-};
+/// As they come: bodies need not be there.
+const LIMITS: Limits = Limits { streams_bodies: true, ..Limits::WIDEST };
 
 /// The task that is to be polled when the other end has done something.
 #[derive(Default)]

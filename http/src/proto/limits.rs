@@ -39,6 +39,14 @@ impl Limits {
         head_decision: HeadDecision::Never,
     };
 
+    /// Those by which somebody takes whatever a server of one's own answers.
+    pub(crate) const WIDEST: Self = Self {
+        head_bytes_max: HEAD_BYTES_CEILING,
+        fields_max: FIELDS_CEILING,
+        body_bytes_max: None,
+        ..Self::DEFAULT
+    };
+
     /// The head bound that is applied.
     pub(crate) fn head_bytes(&self) -> usize {
         self.head_bytes_max.min(HEAD_BYTES_CEILING)

@@ -7,25 +7,15 @@ use super::Server;
 use crate::message::request::Request;
 use crate::message::response::Response;
 use crate::proto::client::{ClientSession, ResponseProgress};
-use crate::proto::limits::HeadDecision;
 use crate::proto::received::Received;
 use crate::proto::response_head::ResponseParts;
-use crate::proto::{FIELDS_CEILING, HEAD_BYTES_CEILING, Limits, ProtoError};
+use crate::proto::{Limits, ProtoError};
 use crate::serve::error::Error;
 use crate::wire::input::Input;
 use crate::wire::output::Output;
 use parking_lot::Mutex;
 use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
-
-/// Whatever a handler of one's own answers is taken.
-const LIMITS: Limits = Limits {
-    head_bytes_max: HEAD_BYTES_CEILING,
-    fields_max: FIELDS_CEILING,
-    body_bytes_max: None,
-    streams_bodies: false,
-    head_decision: HeadDecision::Never,
-};
 
 /// The server's end of a connection on which all was sent that will be.
 struct CalledConn {
@@ -104,11 +94,11 @@ impl Server {
 fn read_response(session: &mut ClientSession, input: &mut Input) -> Result<Response, ProtoError> {
     let mut found = Received::<ResponseParts>::default();
     loop {
-        match session.advance(input, &mut found, &LIMITS)? {
+        match session.advance(input, &mut found, &Limits::WIDEST)? {
             ResponseProgress::Interim { .. } => {}
             ResponseProgress::Ready => break,
             ResponseProgress::NeedInput => {
-                session.input_closed(input, &mut found, &LIMITS)?;
+                session.input_closed(input, &mut found, &Limits::WIDEST)?;
                 break;
             }
         }

@@ -153,7 +153,7 @@ impl PipeState {
         #[cfg(feature = "testing")]
         if flow.faults.breaks_after == Some(0) {
             self.break_off();
-            return Ok(count);
+            return if count > 0 { Ok(count) } else { Err(ErrorKind::BrokenPipe.into()) };
         }
         let is_full = count == 0 && slices.iter().any(|slice| !slice.is_empty());
         if is_full { Err(ErrorKind::WouldBlock.into()) } else { Ok(count) }

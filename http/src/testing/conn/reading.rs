@@ -2,26 +2,16 @@
 
 use super::{SHOWN_BYTES_MAX, TestConn};
 use crate::message::request::Request;
+use crate::proto::Limits;
 use crate::proto::client::{ClientSession, ResponseProgress};
-use crate::proto::limits::HeadDecision;
 use crate::proto::received::Received;
 use crate::proto::response_head::ResponseParts;
-use crate::proto::{FIELDS_CEILING, HEAD_BYTES_CEILING, Limits};
 use crate::testing::exchange::{SeenHead, printable};
 use crate::testing::failing::fail;
 use crate::testing::response::{SentRequest, TestResponse};
 use crate::values::headers::Headers;
 use crate::wire::input::Input;
 use crate::wire::output::Output;
-
-/// Whatever a server answers is taken.
-const LIMITS: Limits = Limits {
-    head_bytes_max: HEAD_BYTES_CEILING,
-    fields_max: FIELDS_CEILING,
-    body_bytes_max: None,
-    streams_bodies: false,
-    head_decision: HeadDecision::Never,
-};
 
 /// Reading.
 impl TestConn {
@@ -55,14 +45,14 @@ impl TestConn {
         session.request_sent();
         let mut found = Received::<ResponseParts>::default();
         loop {
-            match session.advance(&mut self.input, &mut found, &LIMITS) {
+            match session.advance(&mut self.input, &mut found, &Limits::WIDEST) {
                 Ok(ResponseProgress::Interim { .. }) => continue,
                 Ok(ResponseProgress::Ready) => break,
                 Ok(ResponseProgress::NeedInput) => {}
                 Err(error) => self.fail(format_args!("what comes is no response: {error}")),
             }
             match self.receive() {
-                Ok(0) => match session.input_closed(&mut self.input, &mut found, &LIMITS) {
+                Ok(0) => match session.input_closed(&mut self.input, &mut found, &Limits::WIDEST) {
                     Ok(_) => break,
                     Err(error) => self.fail(format_args!("there is no whole response: {error}")),
                 },
