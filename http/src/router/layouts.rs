@@ -173,3 +173,31 @@ fn text_of(pattern: &Pattern) -> Vec<u8> {
     }
     written
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever knows how numbers are made can make a text with the number of another one.
+    #[test]
+    fn texts_of_one_number_are_told_apart() {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let after = |word: u64| {
+            let product = (ODD.wrapping_mul(2) ^ word).wrapping_mul(ODD);
+            product ^ product >> 32
+        };
+        let word = u64::from_le_bytes;
+        let path = |words: [u64; 2]| [&b"/v/"[..], &words[0].to_le_bytes(), &words[1].to_le_bytes()].concat();
+        let known = [word(*b"aaaaaaaa"), word(*b"bbbbbbbb")];
+        let others = (1..).map(|other| [other, known[1] ^ after(known[0]) ^ after(other)]);
+        let other = others.map(path).find(|path| path.iter().filter(|byte| **byte == b'/').count() == 2);
+        let pattern = Pattern::parse("/{a}/aaaaaaaabbbbbbbb").unwrap();
+        let tables = LayoutTables::new(&[(&pattern, ())]);
+        let (mut segments, mut same) = (Segments::default(), Segments::default());
+        segments.split(&path(known), 9);
+        assert!(tables.find(&segments).is_some());
+        same.split(&other.unwrap(), 9);
+        assert_eq!(same.number(1), segments.number(1));
+        assert!(tables.find(&same).is_none());
+    }
+}
