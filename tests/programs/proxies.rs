@@ -3,8 +3,8 @@
 //!
 //! What they are promised: a server that is to end says so to whoever asks for its readiness, before anything else
 //! changes; what it has begun to read it answers; and its responses say that their connection ends. HAProxy and Apache
-//! ask, so nothing is lost, whatever is sent. nginx does not ask: it finds a server gone, and tries the other one, which
-//! it does for GET alone. Caddy does both.
+//! ask, so nothing is lost, whatever is sent. nginx does not ask: it finds a server gone, and tries the other one,
+//! which it does for GET alone. Caddy does both.
 //!
 //! Where one of them is not installed its tests are skipped, and say so: `apt-get install nginx haproxy caddy apache2`.
 
