@@ -287,8 +287,8 @@ fn client(address: SocketAddr, posts: bool, seen: &Arc<Seen>) -> Background<u64>
             let reply = client.exchange(request);
             assert_eq!((reply.status, reply.text()), (200, &*expected), "request {count}");
             // Of some the first is the proxy's own.
-            let servers = reply.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Server"));
-            let (_, server) = servers.last().expect("a name").clone();
+            let mut servers = reply.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Server"));
+            let (_, server) = servers.next_back().expect("a name").clone();
             *seen.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(server).or_default() += 1;
             if reply.closes() {
                 client = Client::connect(address);
