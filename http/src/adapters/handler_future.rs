@@ -45,7 +45,7 @@ impl Future for HandlerFuture {
             let found = ready!(call.poll_head(task));
             let state = std::mem::replace(&mut self.state, FutureState::Over);
             let FutureState::Calling(call) = state else { return Poll::Pending };
-            // A server that has been shut down gives no response to what nobody has come to, nor to what takes too long.
+            // A server that has been shut down gives no response to what nobody came to, nor to what takes too long.
             let status = if found.is_err() && call.is_shut_down() { 503 } else { 500 };
             let response = found.ok().and_then(|()| response(call));
             return Poll::Ready(Ok(response.unwrap_or_else(|| {
