@@ -307,7 +307,10 @@ fn utl_04_a_request_body_of_empty_frames_keeps_no_task_to_itself() {
 }
 
 /// Brings a kilobyte for ever, and keeps something alive.
-struct WithoutEnd(Arc<AtomicUsize>, Option<Arc<()>>);
+struct WithoutEnd {
+    asked: Arc<AtomicUsize>,
+    _kept: Option<Arc<()>>,
+}
 
 impl Body for WithoutEnd {
     type Data = Bytes;
@@ -317,7 +320,7 @@ impl Body for WithoutEnd {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.asked.fetch_add(1, Ordering::SeqCst);
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 1024])))))
     }
 }
@@ -334,7 +337,8 @@ fn utl_04_bodies_that_never_end_are_sent_in_turns() {
     let server = server.expect("a server");
     let service = HandlerService::of_server(&server).expect("it serves");
     let asked = Arc::new(AtomicUsize::new(0));
-    let endless = Request::post("/").body(WithoutEnd(asked.clone(), None)).expect("a request");
+    let endless =
+        Request::post("/").body(WithoutEnd { asked: asked.clone(), _kept: None }).expect("a request");
     let mut future = Box::pin(service.clone().oneshot(endless));
     let most = Arc::new(AtomicUsize::new(0));
     let (counts, found) = (asked.clone(), most.clone());
@@ -355,8 +359,9 @@ fn utl_04_bodies_that_never_end_are_sent_in_turns() {
     // Of a response: whoever has heard enough leaves.
     let (asked, kept) = (Arc::new(AtomicUsize::new(0)), Arc::new(()));
     let (counts, in_service) = (asked.clone(), Arc::downgrade(&kept));
-    let running =
-        serving(plain(), move |_| ready(Ok(Response::new(WithoutEnd(counts.clone(), in_service.upgrade())))));
+    let running = serving(plain(), move |_| {
+        ready(Ok(Response::new(WithoutEnd { asked: counts.clone(), _kept: in_service.upgrade() })))
+    });
     let mut client = running.client();
     client.send(get("/"));
     client.bytes(3 * 1024 * 1024);

@@ -155,6 +155,27 @@ fn what_is_no_handshake_is_told_what_is_wrong() {
 }
 
 #[test]
+fn pages_are_of_the_host_that_a_trusted_proxy_reports() {
+    let asks = |origin: &str| {
+        let fields = format!("Host: h\r\nX-Forwarded-Host: shop.example:8443\r\nOrigin: {origin}\r\n");
+        handshake("/loop", "").replace("Host: h\r\n", &fields)
+    };
+    for (trusted, origin, begins) in [
+        ("127.0.0.0/8", "https://shop.example:8443", "HTTP/1.1 101"),
+        ("127.0.0.0/8", "https://h", "HTTP/1.1 403"),
+        ("127.0.0.0/8", "https://shop.example", "HTTP/1.1 403"),
+        ("192.0.2.1", "https://shop.example:8443", "HTTP/1.1 403"),
+        ("192.0.2.1", "https://h", "HTTP/1.1 101"),
+    ] {
+        let running =
+            Running::with(plain().trusted_proxies([trusted]), both_ways(WebSocketOptions::default()));
+        let mut client = running.client();
+        client.send(asks(origin));
+        assert_eq!(client.bytes(12), begins.as_bytes(), "{trusted} {origin}");
+    }
+}
+
+#[test]
 fn subprotocols_and_origins_are_chosen() {
     let options = WebSocketOptions::builder()
         .subprotocols(["superchat", "chat"])

@@ -89,7 +89,7 @@ impl RequestCtx {
         let asked = HandshakeRequest {
             method: request.method(),
             version: request.version(),
-            host: request.host(),
+            host: self.host(),
             headers: request.headers(),
         };
         let answer = match options.handshake.accept(&asked) {

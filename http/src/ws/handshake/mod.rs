@@ -69,7 +69,8 @@ pub struct HandshakeRequest<'a> {
     pub method: &'a str,
     /// The version of HTTP.
     pub version: Version,
-    /// For which host it is, with a port if there is one: the field `Host`, or that of an absolute target.
+    /// For which host it is, with a port if there is one: the field `Host`, or that of an absolute target; behind a
+    /// proxy what the browser has asked for.
     pub host: &'a [u8],
     /// All fields.
     pub headers: Fields<'a>,

@@ -19,7 +19,8 @@ use crate::util::origin::WebOrigin;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum OriginPolicy {
     /// Pages of the host that is asked, by name and port; a port that is the scheme's own need not be said. Whether by
-    /// `http` or `https` does not matter, because the encryption may end at a proxy in front.
+    /// `http` or `https` does not matter, because the encryption may end at a proxy in front. Such a proxy must pass
+    /// the host on as the browser has said it, or [report it](crate::ServerBuilder::trusted_proxies).
     #[default]
     SameHost,
     /// Pages of these origins, such as `https://example.com`, in any case, with or without the scheme's own port.
