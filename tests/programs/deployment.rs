@@ -9,8 +9,10 @@ use anthill_tests::client::Client;
 use anthill_tests::examples::{Example, program};
 use anthill_tests::processes::nginx_temporary;
 use anthill_tests::server::skip;
+use anthill_tests::sockets::handshake;
+use tempfile::TempDir;
 
-use crate::proxies::{free_port, start_proxy};
+use crate::proxies::{Proxy, free_port, start_proxy};
 
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../http/docs/deploy").join(name);
@@ -23,9 +25,8 @@ fn with(text: &str, old: &str, new: &str) -> String {
     text.replace(old, new)
 }
 
-#[test]
-fn the_site_of_nginx_tells_the_server_who_asks() {
-    let example = Example::start("behind-proxy", &[("DELAY_MS", "0")]);
+/// nginx with the site before an example, in a folder that has to last as long; `None` when it is not installed.
+fn site_of_nginx(example: &Example) -> Option<(Proxy, TempDir)> {
     let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
     let place = folder.path().display().to_string();
     let site = with(&file("nginx.conf"), "server 127.0.0.1:8080;", &format!("server {};", example.address()));
@@ -38,13 +39,39 @@ fn the_site_of_nginx_tells_the_server_who_asks() {
     let main = folder.path().join("main.conf");
     fs::write(&main, text).expect("a file");
     let arguments = ["-p", &place, "-c", main.to_str().expect("text"), "-e", "stderr"];
-    let Some(proxy) = start_proxy("nginx", &arguments, port) else { return };
+    let proxy = start_proxy("nginx", &arguments, port)?;
+    Some((proxy, folder))
+}
 
+#[test]
+fn the_site_of_nginx_tells_the_server_who_asks() {
+    let example = Example::start("behind-proxy", &[("DELAY_MS", "0")]);
+    let Some((proxy, _folder)) = site_of_nginx(&example) else { return };
     let mut client = Client::connect(proxy.address);
     let request = "GET /a HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n";
     // The client's own word comes before that of nginx, which is on this machine, as the client is.
     assert_eq!(client.exchange(request).text(), "6.6.6.6 asked for http://shop.example/a\n");
     assert_eq!(client.exchange(request).text(), "6.6.6.6 asked for http://shop.example/a\n");
+    // The host comes with its port, which origins are compared with.
+    let with_port = request.replace("shop.example", "shop.example:8443");
+    assert_eq!(client.exchange(with_port).text(), "6.6.6.6 asked for http://shop.example:8443/a\n");
+    drop(proxy);
+    example.end();
+}
+
+#[test]
+fn the_site_of_nginx_lets_pages_of_the_same_host_open_websockets() {
+    let example = Example::start("websocket-echo", &[]);
+    let Some((proxy, _folder)) = site_of_nginx(&example) else { return };
+    assert_ne!(proxy.address.port(), 80, "the scheme's own would not show whether it is passed on");
+    let status_for = |page: &str| {
+        let asked = handshake("/echo", &format!("Origin: {page}\r\n"));
+        let asked = asked.replace("Host: h\r\n", &format!("Host: {}\r\n", proxy.address));
+        Client::connect(proxy.address).exchange(asked).status
+    };
+    assert_eq!(status_for(&format!("http://{}", proxy.address)), 101);
+    assert_eq!(status_for("http://elsewhere.example"), 403);
+    assert_eq!(status_for(&format!("http://{}", proxy.address.ip())), 403, "another port is another host");
     drop(proxy);
     example.end();
 }

@@ -170,10 +170,15 @@ fn what_is_uploaded_by_a_form_is_sent_in_any_parts() {
     let part = get(&example, &place, "Range: bytes=26-51\r\n");
     assert_eq!((part.status, part.text()), (206, "abcdefghijklmnopqrstuvwxyz"));
     assert_eq!(get(&example, &place, "").text(), content);
+    // A page of somebody's is saved, and does not run as ours.
+    let page = post("x.html", "<script>").field("Location").unwrap().to_owned();
+    let page = get(&example, &page, "");
+    assert!(page.field("Content-Disposition").unwrap().starts_with("attachment"), "{page:?}");
+    assert_eq!(page.field("X-Content-Type-Options"), Some("nosniff"));
     assert!(post("x.<script>", "1").field("Location").unwrap().ends_with(".bin"));
     // Nothing lies outside of the folder, and nothing in it that was not finished.
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 3);
     let wrong = Client::connect(example.address()).exchange(
         "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 7\r\n\r\n--b--\r\n",
     );
