@@ -9,7 +9,8 @@ use crate::util::network::Network;
 impl ServerBuilder {
     /// Says whose word is taken on who the client is: proxies by their networks (`10.0.0.0/8`, `2001:db8::/32`,
     /// `127.0.0.1`), or `unix` for whoever has connected by a Unix domain socket (or another stream of which no address
-    /// is known). Nobody's when not set.
+    /// is known). Nobody's when not set. Name the proxies alone, never a network in which clients are, too: whoever is
+    /// trusted chooses the address that he has.
     ///
     /// Of requests from them `X-Forwarded-For` becomes [`RequestCtx::remote_addr`](crate::RequestCtx::remote_addr),
     /// `X-Forwarded-Proto` [`RequestCtx::scheme`](crate::RequestCtx::scheme), and `X-Forwarded-Host`
@@ -25,7 +26,7 @@ impl ServerBuilder {
     /// ```
     /// # use std::io::{Read, Write};
     /// let server = anthill_http::Server::builder()
-    ///     .trusted_proxies(["127.0.0.1", "10.0.0.0/8"])
+    ///     .trusted_proxies(["127.0.0.1", "10.0.3.7"])
     ///     .build(|ctx| ctx.set_body(format!("{}://{}", ctx.scheme(), ctx.remote_addr().ip())))?;
     /// let running = server.start("127.0.0.1:0")?;
     /// let mut proxy = std::net::TcpStream::connect(running.local_addr())?;
