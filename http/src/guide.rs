@@ -1,10 +1,11 @@
 //! A guide of short pages, in the order in which one needs them.
 //!
-//! - To begin: [first server](first_server), [routes](routing), [input], [errors], [what stands around
-//!   handlers](middleware).
-//! - Bodies: [streaming], [uploads]. Conversations: [WebSockets](websockets).
+//! - To begin: [first server](first_server), [routes](routing), [input], [errors], [middleware].
+//! - What is sent: [files and folders](files), [streaming], [events], [compression]; what is received: [uploads].
+//!   Conversations: [WebSockets](websockets).
 //! - Users: [cookies, sessions, logins](sessions_and_cookies).
 //! - The engine and you: [state and databases](state), [blocking], [limits and timeouts](limits), [tuning].
+//! - [The client](client): asking other servers.
 //! - [Testing](testing) what you build.
 //! - In production: [shutdown], [behind a proxy](behind_a_proxy), [HTTPS](tls), [observability], [deployment],
 //!   [security].
@@ -46,9 +47,23 @@ pub mod middleware {}
 #[doc = include_str!("../docs/sessions-and-cookies.md")]
 pub mod sessions_and_cookies {}
 
+#[cfg(all(feature = "fs", feature = "router"))]
+#[doc = include_str!("../docs/links.txt")]
+#[doc = include_str!("../docs/files.md")]
+pub mod files {}
+
 #[doc = include_str!("../docs/links.txt")]
 #[doc = include_str!("../docs/streaming.md")]
 pub mod streaming {}
+
+#[doc = include_str!("../docs/links.txt")]
+#[doc = include_str!("../docs/events.md")]
+pub mod events {}
+
+#[cfg(all(feature = "gzip", feature = "router"))]
+#[doc = include_str!("../docs/links.txt")]
+#[doc = include_str!("../docs/compression.md")]
+pub mod compression {}
 
 #[cfg(feature = "router")]
 #[doc = include_str!("../docs/links.txt")]
@@ -110,6 +125,11 @@ pub mod security {}
 #[doc = include_str!("../docs/links.txt")]
 #[doc = include_str!("../docs/coming-from-elsewhere.md")]
 pub mod coming_from_elsewhere {}
+
+#[cfg(feature = "client")]
+#[doc = include_str!("../docs/links.txt")]
+#[doc = include_str!("../docs/client.md")]
+pub mod client {}
 
 #[doc = include_str!("../docs/links.txt")]
 #[doc = include_str!("../docs/testing.md")]

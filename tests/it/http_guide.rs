@@ -135,12 +135,15 @@ fn docs() -> std::path::PathBuf {
 }
 
 #[test]
-fn every_page_of_the_guide_is_in_the_documentation() {
+fn every_page_of_the_guide_is_in_the_index_and_in_the_documentation() {
     let guide = std::fs::read_to_string(docs().join("../src/guide.rs")).expect("the module");
+    let index = std::fs::read_to_string(docs().join("README.md")).expect("the index");
     let mut pages = 0;
     for entry in std::fs::read_dir(docs()).expect("the folder") {
         let name = entry.expect("an entry").file_name().into_string().expect("text");
-        if name.ends_with(".md") {
+        // The index is one of the folder; in the documentation the module is.
+        if name.ends_with(".md") && name != "README.md" {
+            assert!(index.contains(&format!("]({name})")), "{name} is not in the index");
             assert!(guide.contains(&format!("include_str!(\"../docs/{name}\")")), "{name} is not in it");
             pages += 1;
         }
