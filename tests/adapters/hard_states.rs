@@ -219,6 +219,7 @@ struct ForEver {
     asked: Arc<AtomicUsize>,
     first: Option<&'static str>,
     of_trailers: bool,
+    has_fields: bool,
     _kept: Arc<()>,
 }
 
@@ -233,6 +234,11 @@ impl Body for ForEver {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let frame = match self.first.take() {
             Some(text) => Frame::data(Bytes::from_static(text.as_bytes())),
+            None if self.has_fields => {
+                let name = format!("x-{}", self.asked.load(Ordering::SeqCst));
+                let name = http::HeaderName::try_from(name).expect("a name");
+                Frame::trailers(HeaderMap::from_iter([(name, http::HeaderValue::from_static("1"))]))
+            }
             None if self.of_trailers => Frame::trailers(HeaderMap::new()),
             None => Frame::data(Bytes::new()),
         };
@@ -250,6 +256,7 @@ fn for_ever(
         asked: asked.clone(),
         first: Some("begun"),
         of_trailers: false,
+        has_fields: false,
         _kept: kept.upgrade().expect("the test keeps it"),
     }
 }
@@ -278,6 +285,43 @@ fn utl_04_a_body_of_empty_frames_ends_with_its_client_and_with_the_server() {
         drop(clients);
         eventually("the other one is dropped", || Arc::strong_count(&kept) == 1);
     }
+}
+
+#[test]
+fn utl_04_trailers_end_a_body_that_goes_on() {
+    let (kept, asked) = (Arc::new(()), Arc::new(AtomicUsize::new(0)));
+    for beside_a_request in [false, true] {
+        for (first, body) in [(None, ""), (Some("begun"), "5\r\nbegun\r\n")] {
+            let make = for_ever(&kept, &asked);
+            let running = serving(streaming(), move |request: Request<RequestBody>| {
+                if beside_a_request {
+                    std::mem::forget(request.into_body());
+                }
+                ready(Ok(Response::new(ForEver { first, has_fields: true, ..make() })))
+            });
+            let before = asked.load(Ordering::SeqCst);
+            let mut client = running.client();
+            client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let rest = String::from_utf8(client.rest().expect("an end")).expect("text");
+            let count = before + usize::from(first.is_some()) + 1;
+            assert!(rest.ends_with(&format!("\r\n\r\n{body}0\r\nX-{count}: 1\r\n\r\n")), "{rest}");
+            eventually("the body is dropped", || Arc::strong_count(&kept) == 1);
+        }
+    }
+    let fields = Arc::new(std::sync::Mutex::new(String::new()));
+    let seen = fields.clone();
+    let (service, server) = service(move |ctx: &mut RequestCtx| {
+        io::copy(&mut ctx.body_reader(), &mut io::sink())?;
+        let names: Vec<_> = ctx.request.trailers().iter().map(|(name, _)| name.to_owned()).collect();
+        *seen.lock().expect("nobody panicked") = names.join(" ");
+        Ok::<(), io::Error>(())
+    });
+    let before = asked.load(Ordering::SeqCst);
+    let body = ForEver { has_fields: true, ..for_ever(&kept, &asked)() };
+    let (head, _, _) = answered(&service, Request::post("/").body(body).expect("a request"));
+    assert_eq!(head.status(), 200);
+    assert_eq!(*fields.lock().expect("nobody panicked"), format!("X-{}", before + 2));
+    server.shutdown(PATIENCE).expect("nothing is under way");
 }
 
 #[test]

@@ -99,6 +99,11 @@ impl Body for Scripted {
             Some(Step::Trailer(name, value)) => {
                 let mut fields = HeaderMap::new();
                 fields.insert(name, HeaderValue::from_static(value));
+                // They are one frame, the last.
+                while let Some(Step::Trailer(name, value)) = self.steps.front() {
+                    fields.insert(*name, HeaderValue::from_static(value));
+                    self.steps.pop_front();
+                }
                 Some(Ok(Frame::trailers(fields)))
             }
             Some(Step::Fails) => Some(Err(io::Error::other("planned: the source of a body"))),

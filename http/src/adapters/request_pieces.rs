@@ -25,7 +25,11 @@ trait FrameStream: Send {
     ) -> Poll<Option<Result<(), BoxError>>>;
 }
 
-struct BodyFrames<B>(Pin<Box<B>>);
+struct BodyFrames<B> {
+    body: Pin<Box<B>>,
+    /// Trailers have come, and nothing comes behind them.
+    is_over: bool,
+}
 
 impl<B> FrameStream for BodyFrames<B>
 where
@@ -38,7 +42,10 @@ where
         piece: &mut Vec<u8>,
         trailers: &mut HeaderMap,
     ) -> Poll<Option<Result<(), BoxError>>> {
-        let frame = match ready!(poll_full(self.0.as_mut(), task)) {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let frame = match ready!(poll_full(self.body.as_mut(), task)) {
             None => return Poll::Ready(None),
             Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
             Some(Ok(frame)) => frame,
@@ -52,7 +59,10 @@ where
                     data.advance(count);
                 }
             }
-            Err(frame) => trailers.extend(Frame::into_trailers(frame).unwrap_or_default()),
+            Err(frame) => {
+                *trailers = Frame::into_trailers(frame).unwrap_or_default();
+                self.is_over = true;
+            }
         }
         Poll::Ready(Some(Ok(())))
     }
@@ -84,7 +94,7 @@ impl RequestPieces {
         B: Body + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let frames = Box::new(BodyFrames(Box::pin(body)));
+        let frames = Box::new(BodyFrames { body: Box::pin(body), is_over: false });
         Self { frames, ending, trailers: HeaderMap::new(), piece: Vec::new() }
     }
 

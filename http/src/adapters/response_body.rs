@@ -52,7 +52,12 @@ impl ReadyFrames {
         let mut begun = Self::default();
         while begun.bytes.len() < WHOLE_BYTES_MAX {
             match poll_full(body.as_mut(), &mut task) {
-                Poll::Ready(Some(Ok(frame))) => take(frame, &mut begun.bytes, &mut begun.trailers),
+                Poll::Ready(Some(Ok(frame))) => {
+                    begun.is_whole = take(frame, &mut begun.bytes, &mut begun.trailers);
+                    if begun.is_whole {
+                        break;
+                    }
+                }
                 Poll::Ready(Some(Err(error))) => return Err(error.into()),
                 Poll::Ready(None) => {
                     begun.is_whole = true;
@@ -68,8 +73,8 @@ impl ReadyFrames {
     }
 }
 
-/// Appends what is in a frame.
-fn take<D: Buf>(frame: Frame<D>, bytes: &mut Vec<u8>, trailers: &mut Option<HeaderMap>) {
+/// Appends what is in a frame. True: it is the last, as trailers are.
+fn take<D: Buf>(frame: Frame<D>, bytes: &mut Vec<u8>, trailers: &mut Option<HeaderMap>) -> bool {
     match frame.into_data() {
         Ok(mut data) => {
             while data.has_remaining() {
@@ -78,11 +83,11 @@ fn take<D: Buf>(frame: Frame<D>, bytes: &mut Vec<u8>, trailers: &mut Option<Head
                 let count = chunk.len();
                 data.advance(count);
             }
+            false
         }
         Err(frame) => {
-            if let Ok(fields) = frame.into_trailers() {
-                trailers.get_or_insert_default().extend(fields);
-            }
+            *trailers = frame.into_trailers().ok();
+            true
         }
     }
 }
@@ -182,7 +187,7 @@ where
             self.at = 0;
             let Some(body) = self.body.as_mut() else { return Ok(()) };
             match self.wait.frame(body, &mut self.client)? {
-                Some(frame) => take(frame, &mut self.here, &mut self.trailers),
+                Some(frame) => self.is_over = take(frame, &mut self.here, &mut self.trailers),
                 None => self.is_over = true,
             }
         }
@@ -249,7 +254,7 @@ where
         }
         let watched = WatchedEnd { client: out.client(), ignores_aborts: wait.ignores_aborts };
         match wait.frame(&mut body, &mut WritingClient { out: &mut *out, watched, lane: &mut *lane })? {
-            Some(frame) => take(frame, &mut piece, &mut begun.trailers),
+            Some(frame) => is_over = take(frame, &mut piece, &mut begun.trailers),
             None => is_over = true,
         }
     }

@@ -238,8 +238,14 @@ fn look_at_reckoners(engine: &Arc<Engine>, said: &mut Said) -> bool {
     while let Some(first) = engine.reckoners.call_for_waiting() {
         if let Err(refused) = engine.call_reckoner(first) {
             said.refused(&refused);
+            let unbegun = refused.into_payload().into_unbegun();
+            if engine.reckoners.is_one_at_work() {
+                // Whoever that is takes it next.
+                engine.reckoners.call_failed(unbegun);
+                break;
+            }
             engine.reckoners.call_failed(None);
-            if let Some(unbegun) = refused.into_payload().into_unbegun() {
+            if let Some(unbegun) = unbegun {
                 // It was left here while its driver may have been of no use; it may do it now, and leaves it here again
                 // otherwise.
                 reckoning::give_back(engine, unbegun.work);

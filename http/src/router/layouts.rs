@@ -177,15 +177,12 @@ fn text_of(pattern: &Pattern) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::util::hash::{ODD, mix};
 
     /// Whoever knows how numbers are made can make a text with the number of another one.
     #[test]
     fn texts_of_one_number_are_told_apart() {
-        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let after = |word: u64| {
-            let product = (ODD.wrapping_mul(2) ^ word).wrapping_mul(ODD);
-            product ^ product >> 32
-        };
+        let after = |word| mix(ODD.wrapping_mul(2), word);
         let word = u64::from_le_bytes;
         let path = |words: [u64; 2]| [&b"/v/"[..], &words[0].to_le_bytes(), &words[1].to_le_bytes()].concat();
         let known = [word(*b"aaaaaaaa"), word(*b"bbbbbbbb")];

@@ -170,6 +170,11 @@ impl<W, T: Copy> Reckoners<W, T> {
         (state.waiting() > 0).then(|| state.at_work.iter().filter(|stint| !stint.is_lent).copied().collect())
     }
 
+    /// Whether somebody is at work who takes what waits next.
+    pub(crate) fn is_one_at_work(&self) -> bool {
+        lock(&self.state).at_work.iter().any(|stint| !stint.is_lent)
+    }
+
     /// Whoever is at `piece` is one of the helpers from now on, and somebody else may begin. `None`: it is done, or
     /// nothing waits any more.
     pub(crate) fn lend(&self, piece: PieceNumber) -> Option<()> {
@@ -338,6 +343,7 @@ mod tests {
         assert!(reckoners.call_for_waiting().is_none(), "there is no room");
         assert_eq!(reckoners.lend(first), Some(()));
         assert_eq!(reckoners.at_work().expect("something waits").len(), 1);
+        assert!(reckoners.is_one_at_work());
         assert_eq!(reckoners.call_for_waiting().expect("there is room").work, 3);
         let third = reckoners.arrive((), NOW);
         assert!(reckoners.call_for_waiting().is_none(), "for one");
