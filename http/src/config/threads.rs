@@ -67,7 +67,8 @@ impl ServerBuilder {
     ///
     /// A response that has begun, and whose source blocks, is cut off after as long a time without a thread. A TLS
     /// handshake that waits so long to be computed is closed, if the time for the first request was not over before,
-    /// and counted by [`Rejections::tls_handshake`](crate::Rejections::tls_handshake).
+    /// and counted by [`Rejections::tls_handshake`](crate::Rejections::tls_handshake); while the system gives no thread
+    /// at all that time alone counts.
     ///
     /// A client that goes away meanwhile takes its request along: it is not run, and counted by
     /// [`Rejections::abandoned`](crate::Rejections::abandoned). (Whoever ends its sending within 50 ms of
