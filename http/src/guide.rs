@@ -19,6 +19,7 @@
 // of several definitions of a link the first counts, so that here each leads to what it names. (What a test says of a
 // program counts the lines of both files, and names the first.)
 
+#[cfg(all(feature = "signals", unix))]
 #[doc = include_str!("../docs/links.txt")]
 #[doc = include_str!("../docs/first-server.md")]
 pub mod first_server {}
@@ -75,6 +76,7 @@ pub mod uploads {}
 #[doc = include_str!("../docs/websockets.md")]
 pub mod websockets {}
 
+#[cfg(feature = "router")]
 #[doc = include_str!("../docs/links.txt")]
 #[doc = include_str!("../docs/state.md")]
 pub mod state {}
