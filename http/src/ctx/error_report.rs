@@ -84,8 +84,11 @@ impl<'a> ErrorReport<'a> {
     pub fn to_problem(&self) -> Problem {
         self.problem().unwrap_or_else(|| {
             let problem = Problem::new(self.status);
-            let is_telling = self.message != status::reason(self.status) && !self.message.is_empty();
-            if is_telling { problem.detail(self.message.to_owned()) } else { problem }
+            if status::is_telling(self.status, self.message) {
+                problem.detail(self.message.to_owned())
+            } else {
+                problem
+            }
         })
     }
 }
@@ -237,6 +240,18 @@ mod tests {
         let mut ctx = RequestCtx::new();
         ctx.prepare(None, &Arc::new(options), &StopSignal::new());
         ctx
+    }
+
+    #[test]
+    fn what_says_no_more_than_the_status_is_no_detail() {
+        let mut ctx = with(|response, report| response.set_problem(&report.to_problem()));
+        ctx.not_found();
+        let body = r#"{"type":"about:blank","title":"Not Found","status":404}"#;
+        assert_eq!(ctx.response.body_str(), Some(body));
+        ctx.error("405 Method not allowed", 405);
+        assert!(!ctx.response.body_str().unwrap().contains("detail"));
+        ctx.error("no room", 404);
+        assert!(ctx.response.body_str().unwrap().contains(r#""detail":"no room""#));
     }
 
     #[test]

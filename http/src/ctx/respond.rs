@@ -8,6 +8,7 @@ use crate::message::response::IntoStatus;
 use crate::util::byte_set::{ByteSet, alphanumerics_and};
 use crate::util::percent::append_encoded;
 use crate::values::header::{Precondition, Validators};
+use crate::values::status::NOT_FOUND_TEXT;
 use std::io;
 
 /// Fields of a response that are about its content, or about how long that may be kept.
@@ -71,7 +72,7 @@ impl RequestCtx {
 
     /// Starts the response over as a 404 with fasthttp's text.
     pub fn not_found(&mut self) {
-        self.error("404 Page not found", 404);
+        self.error(NOT_FOUND_TEXT, 404);
     }
 
     /// Starts the response over as an empty 304.

@@ -5,6 +5,7 @@
 //! wrapper is there once for its group, and a request costs a look into a list for each group that has wrappers.
 
 use crate::ctx::{Handler, OwnAnswer, RequestCtx};
+use crate::values::status::METHOD_NOT_ALLOWED_TEXT;
 use std::sync::Arc;
 
 /// The inner end of a group's wrappers.
@@ -41,7 +42,7 @@ impl Handler for OwnAnswers {
                 None => ctx.not_found(),
             },
             OwnAnswer::NotAllowed => {
-                ctx.error("405 Method not allowed", 405);
+                ctx.error(METHOD_NOT_ALLOWED_TEXT, 405);
                 set_allow(ctx);
                 if let Some(handler) = &self.method_not_allowed {
                     handler.handle(ctx);

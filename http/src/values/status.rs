@@ -89,6 +89,17 @@ known_statuses! {
     511 "Network Authentication Required",
 }
 
+/// What is answered where there is nothing of that name (fasthttp's text).
+pub(crate) const NOT_FOUND_TEXT: &str = "404 Page not found";
+
+/// What is answered where there is something, for other methods.
+pub(crate) const METHOD_NOT_ALLOWED_TEXT: &str = "405 Method not allowed";
+
+/// Whether `text` says more than `status` does.
+pub(crate) fn is_telling(status: u16, text: &str) -> bool {
+    !text.is_empty() && ![reason(status), NOT_FOUND_TEXT, METHOD_NOT_ALLOWED_TEXT].contains(&text)
+}
+
 /// The standard reason phrase of `status`.
 pub(crate) fn reason(status: u16) -> &'static str {
     let phrase = known_line(status).and_then(|line| line.get(PREFIX_LENGTH..line.len() - "\r\n".len()));
