@@ -125,17 +125,19 @@ fn each_fails_and_shows_the_whole_exchange() {
 fn the_place_of_a_failure_is_the_callers() {
     let place = Arc::new(Mutex::new(String::new()));
     let noted = place.clone();
-    let before = std::panic::take_hook();
+    let next = std::panic::take_hook();
     let own = std::thread::current().id();
+    // It stays: other tests run meanwhile, of whose panics somebody else wants to know.
     std::panic::set_hook(Box::new(move |info| {
         if std::thread::current().id() == own {
             *noted.lock().expect("a place") = info.location().map(Location::to_string).unwrap_or_default();
+        } else {
+            next(info);
         }
     }));
     let server = server();
     let _ = failure(|| server.get("/json").send().assert_status(1).status_code());
     let line = line!() - 1;
-    std::panic::set_hook(before);
     let place = place.lock().expect("a place").clone();
     assert!(place.contains(&format!("assertions.rs:{line}:")), "{place}, not line {line}");
 }
