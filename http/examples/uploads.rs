@@ -27,7 +27,8 @@ fn serve() -> Result<(), Error> {
     // Read as it arrives, so that it is in memory at no time.
     let streamed = RequestConfig::new().stream_request_body(true).max_request_body_size(BYTES_MAX);
     // To be saved and not shown: a page or a picture of a stranger's may have a script in it, which would run as ours.
-    let files = Files::builder(&folder).strip_prefix("/files").attachments("*").nosniff(true).build()?;
+    let files = Files::builder(&folder).strip_prefix("/files").attachments("*");
+    let files = files.sniff(false).nosniff(true).build()?;
     let router =
         Router::with(folder).route(Route::post("/", receive).config(streamed)).mount("/files", files);
     let address = std::env::var("ADDRESS").unwrap_or("localhost:8080".to_owned());
