@@ -3,6 +3,7 @@
 use crate::report;
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#222}.title{font-size:13px;font-weight:600}\
@@ -33,7 +34,8 @@ pub struct Chart {
 }
 
 impl Chart {
-    /// Writes it to a file, with the date, the machine and the commit.
+    /// Writes it to a file, with the date, the machine and the commit. A path is one from the root of the workspace, since
+    /// benchmarks do not run where they were called.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -45,6 +47,7 @@ impl Chart {
         };
         let date = said("date", &["-u", "+%F"]);
         let commit = said("git", &["rev-parse", "--short", "HEAD"]);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
         fs::write(file, self.to_svg(&format!("{date}, commit {commit}, {}", report::machine())))
     }
 

@@ -18,7 +18,7 @@ options of a benchmark, after `cargo bench -p anthill-benches --bench NAME --`:
   --calm=S           fast traffic before a server counts as calmed (http_blocking)
   --cases=NAME,...   only these tables (benchmarks with several that have names)
   --pipeline=N       requests sent at once on a connection (http benchmarks)
-  --svg=FILE         draws the table (http_overview)
+  --svg=FILE         draws the table (http_overview); from the root of the workspace
   --test             smoke mode: run briefly, only to check the answers
                      (also with ANTHILL_BENCH_QUICK=1 in the environment)";
 
