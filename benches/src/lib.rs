@@ -20,6 +20,7 @@ pub mod cpu;
 pub mod descriptors;
 pub mod files;
 pub mod http;
+pub mod instructions;
 pub mod latency;
 pub mod load;
 pub mod machine;
