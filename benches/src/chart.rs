@@ -34,7 +34,7 @@ pub struct Chart {
 }
 
 impl Chart {
-    /// Writes it to a file, with the date, the machine and the commit. A path is one from the root of the workspace, since
+    /// Writes it to a file, with the date, the machine and the commit. Its path is from the root of the workspace, since
     /// benchmarks do not run where they were called.
     ///
     /// # Errors
