@@ -34,8 +34,8 @@ pub struct Chart {
 }
 
 impl Chart {
-    /// Writes it to a file, with the date, the machine and the commit. Its path is from the root of the workspace, since
-    /// benchmarks do not run where they were called.
+    /// Writes it to a file, with the date, the machine and the commit. Its path is from the root of the workspace,
+    /// since benchmarks do not run where they were called.
     ///
     /// # Errors
     /// When the file cannot be written.
