@@ -11,6 +11,7 @@ mod early;
 mod errors;
 mod expecting;
 mod https;
+mod https_ends;
 mod idle;
 mod leftovers;
 mod limits;
